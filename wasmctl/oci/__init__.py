@@ -1,0 +1,1 @@
+"""Module → image → reference@digest, and back."""

@@ -1,0 +1,1 @@
+"""wasmctl.toml, the environment and flags → a resolved `Project`."""

@@ -1,0 +1,59 @@
+"""dist/plugin.json: what is known of dist/plugin.wasm, kept beside it.
+
+    {"schema": "wasmctl-record/1",
+     "module": {"sha256", "size", "toolchain", "target", "tools": {name: version}},
+     "inputs": …what the toolchain wants to remember to know whether it is fresh…,
+     "images": [{"reference", "digest", "module_sha256", "format"}], latest last}
+
+Each stage owns its own keys and leaves the others alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from wasmctl.paths import replacing
+from wasmctl.results import JSONValue
+
+__all__ = ["RECORD_NAME", "ensure_dist", "read_record", "write_record"]
+
+RECORD_NAME: Final = "plugin.json"
+_SCHEMA: Final = "wasmctl-record/1"
+
+
+def ensure_dist(dist: Path) -> None:
+    """Make the folder of build results, ignored by git by a file of its own.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    dist.mkdir(exist_ok=True)
+    ignore = dist / ".gitignore"
+    if not ignore.exists():
+        with replacing(ignore) as stream:
+            stream.write(b"*\n")
+
+
+def read_record(dist: Path) -> dict[str, JSONValue]:
+    """Return the record; empty where there is none or it is not ours to understand."""
+    try:
+        document = json.loads((dist / RECORD_NAME).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(document, dict) or document.get("schema") != _SCHEMA:
+        return {}
+    return document
+
+
+def write_record(dist: Path, changes: Mapping[str, JSONValue]) -> None:
+    """Set the given top-level keys of the record, whole or not at all.
+
+    Raises:
+        OSError: it cannot be written; the old one stands.
+    """
+    document = {"schema": _SCHEMA, **read_record(dist), **changes}
+    with replacing(dist / RECORD_NAME) as stream:
+        stream.write(json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n")

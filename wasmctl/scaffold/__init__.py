@@ -1,0 +1,1 @@
+"""Template + answers → files of a new project."""

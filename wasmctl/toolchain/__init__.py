@@ -1,0 +1,1 @@
+"""Project → module: cargo, TinyGo and Go, and what goes with what."""
