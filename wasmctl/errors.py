@@ -69,7 +69,7 @@ class WasmctlError(Exception):
             already shown live.
     """
 
-    exit_code: ClassVar[ExitCode]
+    exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL
 
     def __init__(
         self, code: str, message: str, *, hint: str | None = None, output: str = ""

@@ -1,1 +1,1 @@
-"""The verbs: parse, call the stages, show the result. The only room that knows typer."""
+"""The verbs: parse, call the stages, return the result. The only room that knows typer."""

@@ -1,0 +1,225 @@
+"""The root command: reads the world once, runs a verb, shows its result or its failure.
+
+The only place that reads the environment and the streams, and the only one that turns an error
+into text and an exit code.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Final, NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+from wasmctl import __version__
+from wasmctl.cli import config
+from wasmctl.console import Console, wants_colour
+from wasmctl.errors import ExitCode, UsageError, WasmctlError
+from wasmctl.results import ErrorItem, Result, envelope
+from wasmctl.session import Session
+
+__all__ = ["make_app", "run"]
+
+# In the order of the road, which is the order of `wasmctl --help`.
+VERBS: Final[tuple[Callable[[typer.Typer], None], ...]] = (config.register,)
+# Options of the root command that may stand anywhere before a `--`.
+_GLOBAL: Final = frozenset(
+    {"--json", "-v", "-vv", "--verbose", "-q", "--quiet", "--debug", "--no-input"}
+    | {"--color", "--no-color"}
+)
+# What the operating system says when it is the machine, and not a bug, that is in the way.
+_SURROUNDINGS: Final = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG}
+    | {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EMFILE, errno.EFBIG, errno.ELOOP}
+)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A file name with odd bytes is shown escaped rather than not at all.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    args = _hoist(arguments)
+    words = [word for word in args if word not in _GLOBAL]
+    if not words:
+        args = [*args, "--help"]
+    command = _command_name(words)
+    console = _console(args, os.environ)
+    as_json = "--json" in args
+    try:
+        result = _invoke(console, args)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one boundary
+        if "--debug" in args or os.environ.get("WASMCTL_DEBUG"):
+            sys.excepthook(type(error), error, error.__traceback__)
+        result = _failed(error, console, arguments)
+    else:
+        if isinstance(result, int):  # help, completion
+            return result if words else ExitCode.USAGE
+        for line in () if as_json else result.lines:
+            console.result(line)
+    if as_json:
+        console.result(envelope(command, result))
+    return result.exit_code
+
+
+def _invoke(console: Console, args: list[str]) -> Result | int:
+    tree = typer.main.get_command(make_app(console))
+    result: Result | int | None = tree.main(args, prog_name="wasmctl", standalone_mode=False)
+    if result == ExitCode.INTERRUPTED:  # typer turns Ctrl-C into this number
+        raise KeyboardInterrupt
+    return 0 if result is None else result
+
+
+def make_app(console: Console) -> typer.Typer:
+    """Return the command tree; every verb gets a `Session` as `ctx.obj`."""
+    app = typer.Typer(
+        name="wasmctl",
+        help="Scaffold, build, package and push Proxy-Wasm plug-ins in Rust and Go.",
+        epilog="Exit codes: 0 done, 1 no, 2 usage, 3 tool missing, 4 tool failed, 5 unreadable, "
+        "6 registry, 7 proxy, 70 a bug, 130 interrupted.",
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback(invoke_without_command=True)
+    def root(
+        ctx: typer.Context,
+        as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+        verbose: Annotated[
+            int, typer.Option("-v", "--verbose", count=True, help="Say what was chosen and why.")
+        ] = 0,
+        quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say only what fails.")] = False,
+        no_input: Annotated[bool, typer.Option("--no-input", help="Ask nothing.")] = False,
+        color: Annotated[
+            bool | None, typer.Option("--color/--no-color", help="Whether to use colour.")
+        ] = None,
+        debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+        version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    ) -> Result | None:
+        del verbose, quiet, color  # already in the console, which usage errors need too
+        ctx.obj = _session(console, asks=not (no_input or as_json), debug=debug)
+        if version:
+            return Result(data={"version": __version__}, lines=(f"wasmctl {__version__}",))
+        if ctx.invoked_subcommand is None:
+            raise UsageError("no-command", "no command", hint="see `wasmctl --help`")
+        return None
+
+    for register in VERBS:
+        register(app)
+    return app
+
+
+def _hoist(arguments: Sequence[str]) -> list[str]:
+    """Move the root command's options to the front: they are taken after the verb too."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    front = [word for word in arguments[:end] if word in _GLOBAL]
+    rest = [word for word in arguments[:end] if word not in _GLOBAL]
+    return [*front, *rest, *arguments[end:]]
+
+
+def _command_name(words: Sequence[str]) -> str:
+    names = [word for word in words if not word.startswith("-")]
+    return " ".join(names[: 2 if names[:1] == ["config"] else 1])
+
+
+def _console(args: Sequence[str], env: Mapping[str, str]) -> Console:
+    colour = wants_colour(sys.stderr, env)
+    if "--color" in args or "--no-color" in args:
+        colour = "--color" in args
+    quiet = "-q" in args or "--quiet" in args
+    verbosity = sum({"-v": 1, "--verbose": 1, "-vv": 2}.get(word, 0) for word in args)
+    moving = sys.stderr.isatty() and not env.get("CI") and env.get("TERM") != "dumb"
+    return Console(
+        out=sys.stdout,
+        err=sys.stderr,
+        verbosity=-1 if quiet else verbosity,
+        colour=colour,
+        animated=moving and "--json" not in args,
+    )
+
+
+def _session(console: Console, *, asks: bool, debug: bool) -> Session:
+    env = dict(os.environ)
+    terminal = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+    off = env.get("CI") or env.get("WASMCTL_NO_INPUT")
+    try:
+        cwd = Path.cwd()
+    except FileNotFoundError:
+        raise UsageError("no-folder", "the current folder is gone", hint="change to one") from None
+    return Session(
+        env=env, cwd=cwd, console=console, prompts=asks and terminal and not off, debug=debug
+    )
+
+
+def _failed(
+    error: Exception | KeyboardInterrupt, console: Console, arguments: Sequence[str]
+) -> Result:
+    known = _known(error)
+    if known is None:
+        known = _unexpected(error, arguments)
+    code = getattr(known, "exit_code", ExitCode.INTERNAL)
+    if isinstance(error, KeyboardInterrupt):
+        code = ExitCode.INTERRUPTED
+    console.error(known.message, known.hint, known.output)
+    item = ErrorItem(code=known.code, message=known.message, hint=known.hint)
+    return Result(exit_code=code, errors=(item,), data=getattr(error, "data", {}))
+
+
+def _known(error: BaseException) -> WasmctlError | None:
+    match error:
+        case WasmctlError():
+            return error
+        case KeyboardInterrupt() | typer.Abort():
+            return WasmctlError("interrupted", "interrupted")
+        case TyperException():
+            return _usage(error)
+        case OSError(errno=number, filename=str() as name) if number in _SURROUNDINGS:
+            reason = (error.strerror or str(error)).lower()
+            hint = "check the path, its permissions and the space left"
+            return UsageError("cannot-write", f"`{name}`: {reason}", hint=hint)
+        case OSError(errno=errno.ENOSPC):
+            return UsageError("cannot-write", "no space left on the disk", hint="make room")
+        case _:
+            return None
+
+
+def _usage(error: TyperException) -> UsageError:
+    # What the parser raises carries its message and, mostly, the context of the verb.
+    text = error.format_message() if hasattr(error, "format_message") else str(error)
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "wasmctl"
+    message = text[:1].lower() + text[1:].rstrip(".").replace("'", "`")
+    return UsageError("usage", message, hint=f"see `{path} --help`")
+
+
+def _unexpected(error: BaseException, arguments: Sequence[str]) -> WasmctlError:
+    import platform
+    import time
+    import traceback
+
+    from wasmctl.paths import state_folder
+
+    lines = [f"wasmctl {__version__}, Python {platform.python_version()}, {platform.platform()}"]
+    lines += [f"arguments: {' '.join(arguments)}", "", *traceback.format_exception(error)]
+    path = state_folder(os.environ) / f"error-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+    where = f"the details are in `{path}`"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(lines), encoding="utf-8", errors="backslashreplace")
+    except OSError:
+        where = "run it again with `--debug` for the details"
+    message = f"this is a bug in wasmctl: {type(error).__name__}: {error}"
+    return WasmctlError("internal", message, hint=f"please report it; {where}")
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt

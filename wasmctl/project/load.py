@@ -1,0 +1,149 @@
+"""Files, environment and flags → resolved projects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from wasmctl import __version__
+from wasmctl.errors import ToolMissing, UsageError
+from wasmctl.process import capture, find_program
+from wasmctl.project.detect import Found, find_projects, nearest_project
+from wasmctl.project.layers import (
+    FILE_NAME,
+    Layer,
+    Layers,
+    environment_layer,
+    file_layer,
+    merge,
+    unknown_variables,
+    user_layer,
+)
+from wasmctl.project.project import Project
+from wasmctl.session import Session
+
+__all__ = ["find_version", "load_layers", "load_projects", "project_folder"]
+
+
+def project_folder(argument: Path | None, session: Session) -> Path:
+    """Return the folder that a DIR argument means; without one, the nearest project upwards.
+
+    Raises:
+        UsageError: it does not exist or is no folder.
+    """
+    if argument is None:
+        return nearest_project(session.cwd)
+    folder = Path(session.cwd, argument).resolve()
+    if not folder.is_dir():
+        what = "is a file, not a folder" if folder.exists() else "does not exist"
+        raise UsageError("no-folder", f"`{argument}` {what}", hint="name a plug-in's folder")
+    return folder
+
+
+def load_layers(
+    folder: Path, session: Session, *, flags: Mapping[str, object] | None = None
+) -> Layers:
+    """Merge what flags, environment, wasmctl.toml and user file say for the project in `folder`.
+
+    Args:
+        folder: the project's folder.
+        session: the environment and the console for warnings.
+        flags: values by dotted name; None means not given.
+
+    Raises:
+        UsageError: a file or variable is wrong, or the project needs another wasmctl.
+    """
+    for warning in unknown_variables(session.env):
+        session.console.warn(warning)
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    layers = merge(
+        (
+            Layer(origin="flag", values=given),
+            *environment_layer(session.env),
+            file_layer(folder / FILE_NAME),
+            user_layer(session.env),
+        )
+    )
+    _require_version(layers.settings.required_version)
+    return layers
+
+
+def load_projects(
+    argument: Path | None,
+    session: Session,
+    *,
+    package: str | None = None,
+    flags: Mapping[str, object] | None = None,
+) -> tuple[Project, ...]:
+    """Return the projects that a DIR argument stands for.
+
+    Args:
+        argument: the DIR; None: the nearest project upwards from the current folder.
+        session: the world.
+        package: a Cargo package's name, of several in a workspace.
+        flags: settings given by flags, by dotted name.
+
+    Raises:
+        UsageError: no project there, or its settings are wrong.
+    """
+    folder = project_folder(argument, session)
+    projects = []
+    for found in find_projects(folder, package=package):
+        projects.append(_resolve(found, session, flags))
+        chosen = projects[-1]
+        session.console.detail(f"{chosen.folder}: {chosen.toolchain}, by {found.why}")
+    return tuple(projects)
+
+
+def find_version(project: Project, env: Mapping[str, str]) -> str | None:
+    """Return the project's version, asking git for its tag where no file has one."""
+    if project.version is not None:
+        return project.version
+    git = find_program("git", env)
+    if git is None:
+        return None
+    try:
+        described = capture(
+            [git, "describe", "--tags", "--dirty", "--match=*[0-9]*"],
+            env=env,
+            cwd=project.folder,
+            timeout=10,
+        )
+    except ToolMissing:
+        return None
+    version = described.stdout.strip()
+    # A tag of an image: https://github.com/opencontainers/distribution-spec, "Pulling manifests".
+    usable = described.exit_code == 0 and re.fullmatch(r"\w[\w.-]{0,127}", version)
+    return version if usable else None
+
+
+def _resolve(found: Found, session: Session, flags: Mapping[str, object] | None) -> Project:
+    settings = load_layers(found.folder, session, flags=flags).settings
+    return Project(
+        folder=found.folder,
+        name=settings.plugin.name or found.name,
+        settings=settings,
+        toolchain=settings.build.toolchain or found.toolchain,
+        version=settings.plugin.version or found.version,
+        package=found.package,
+        adopted=(found.folder / FILE_NAME).is_file(),
+    )
+
+
+def _require_version(wanted: str | None) -> None:
+    if wanted is None:
+        return
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        fits = SpecifierSet(wanted).contains(__version__, prereleases=True)
+    except InvalidSpecifier:
+        message = f"`required-version` is not a version specifier: `{wanted}`"
+        raise UsageError("bad-config", message, hint="write it like `>=0.1,<2`") from None
+    if not fits:
+        raise UsageError(
+            "other-version",
+            f"this project needs wasmctl {wanted}; this is {__version__}",
+            hint=f'install it: `pip install "wasmctl{wanted}"`',
+        )
