@@ -181,7 +181,7 @@ def _docker_hub_repository(text: str, repository: str, *, require_registry: bool
 def _check_registry(text: str, registry: str) -> str:
     match = _REGISTRY.fullmatch(registry)
     if match is None:
-        raise _bad(text, f"`{registry}` is no host", _bracket_hint(registry))
+        raise _bad(text, f"`{registry}` is no host", _bracket_hint(text, registry))
     host, port = match["host"], match["port"]
     if port is not None and not 0 < int(port) < 65536:
         raise _bad(text, f"`{port}` is no port: 1 to 65535 are")
@@ -190,17 +190,21 @@ def _check_registry(text: str, registry: str) -> str:
             ipaddress.IPv6Address(host[1:-1])
         except ValueError:
             raise _bad(text, f"`{host}` is no IPv6 address") from None
-    return registry
+    # Host names know no case, credentials and comparisons do.
+    return registry.lower()
 
 
-def _bracket_hint(registry: str) -> str | None:
+def _bracket_hint(text: str, registry: str) -> str | None:
     try:
-        return f"write the IPv6 address in brackets: `[{ipaddress.IPv6Address(registry)}]`"
+        address = ipaddress.IPv6Address(registry)
     except ValueError:
         return None
+    return f"write `{text.replace(registry, f'[{address}]', 1)}`"
 
 
 def _check_repository(text: str, registry: str | None, repository: str, path: str) -> None:
+    if not repository:
+        raise _bad(text, "it names a registry and no repository")
     if len(repository) > _REPOSITORY_LENGTH:
         raise _bad(
             text, f"its repository is {len(repository)} characters long: {_REPOSITORY_LENGTH} are"
