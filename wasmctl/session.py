@@ -23,6 +23,7 @@ class Session:
         console: where talk and progress go.
         prompts: whether a person can be asked: a terminal on both sides, and no `--no-input`.
         debug: whether tracebacks are wanted.
+        tail: the arguments behind `--`, for verbs that hand them to a tool.
     """
 
     env: Mapping[str, str]
@@ -30,3 +31,4 @@ class Session:
     console: Console
     prompts: bool = False
     debug: bool = False
+    tail: tuple[str, ...] = ()

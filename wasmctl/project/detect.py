@@ -39,6 +39,7 @@ class Found:
         name: the Cargo package's or Go module's name, else the folder's.
         version: Cargo's, also the workspace's; Go has none.
         package: the Cargo package's name.
+        description: the Cargo package's description.
     """
 
     folder: Path
@@ -47,6 +48,7 @@ class Found:
     name: str
     version: str | None = None
     package: str | None = None
+    description: str | None = None
 
 
 def nearest_project(folder: Path) -> Path:
@@ -110,16 +112,14 @@ def _cargo_projects(
 def _cargo_project(folder: Path, manifest: Mapping[str, object], why: str) -> Found:
     own = _table(manifest, "package")
     name = str(own.get("name", folder.name))
-    version = own.get("version")
-    if isinstance(version, Mapping):
-        version = _workspace_version(folder)
     return Found(
         folder=folder,
         toolchain="cargo",
         why=why,
         name=name,
-        version=None if version is None else str(version),
+        version=_own_or_inherited(folder, own, "version"),
         package=name,
+        description=_own_or_inherited(folder, own, "description"),
     )
 
 
@@ -139,12 +139,14 @@ def _members(folder: Path, workspace: Mapping[str, object]) -> Iterator[Path]:
                 yield path
 
 
-def _workspace_version(folder: Path) -> object:
-    for above in (folder, *folder.parents):
-        manifest = _read_toml(above / "Cargo.toml")
-        if manifest is not None and "workspace" in manifest:
-            return _table(_table(manifest, "workspace"), "package").get("version")
-    return None
+def _own_or_inherited(folder: Path, own: Mapping[str, object], key: str) -> str | None:
+    """Return a package's field, the workspace's where it says `key.workspace = true`."""
+    value = own.get(key)
+    if isinstance(value, Mapping):
+        manifests = (_read_toml(above / "Cargo.toml") for above in (folder, *folder.parents))
+        roots = (item for item in manifests if item is not None and "workspace" in item)
+        value = _table(_table(next(roots, {}), "workspace"), "package").get(key)
+    return None if value is None else str(value)
 
 
 def _go_project(folder: Path) -> Found:

@@ -127,6 +127,7 @@ def _resolve(found: Found, session: Session, flags: Mapping[str, object] | None)
         toolchain=settings.build.toolchain or found.toolchain,
         version=settings.plugin.version or found.version,
         package=found.package,
+        description=settings.plugin.description or found.description,
         adopted=(found.folder / FILE_NAME).is_file(),
     )
 

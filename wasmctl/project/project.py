@@ -23,6 +23,7 @@ class Project:
         toolchain: what compiles it.
         version: its version where one was found: [plugin] version, Cargo's, git's tag.
         package: the Cargo package's name where cargo compiles it.
+        description: one line on what it does: [plugin] description, Cargo's.
         adopted: whether it has a wasmctl.toml.
     """
 
@@ -32,6 +33,7 @@ class Project:
     toolchain: ToolchainName
     version: str | None = None
     package: str | None = None
+    description: str | None = None
     adopted: bool = False
 
     @property

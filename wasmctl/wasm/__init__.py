@@ -1,0 +1,1 @@
+"""Bytes → what is inside a module. Pure."""
