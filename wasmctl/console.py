@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TextIO
 
 __all__ = ["Console", "wants_colour"]
@@ -113,6 +113,31 @@ class Console:
         with Progress(*columns, console=rich_console, transient=True) as progress:
             task = progress.add_task(label, total=total)
             yield lambda count: progress.advance(task, count)
+
+    @contextlib.contextmanager
+    def board(self, labels: Sequence[str]) -> Iterator[Callable[[int, str | None], None]]:
+        """Show a line a label: that it waits, runs (told None) or how it ended (told a text).
+
+        Off a terminal a line is printed as each ends.
+        """
+        if not self.animated:
+            yield lambda index, ended: self.say(f"{labels[index]}: {ended}") if ended else None
+            return
+        from rich.console import Console as RichConsole
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        rich_console = RichConsole(file=self._err, no_color=not self._colour, highlight=False)
+        columns = (SpinnerColumn(finished_text="·"), TextColumn("{task.description}", markup=False))
+        with Progress(*columns, TimeElapsedColumn(), console=rich_console) as progress:
+            tasks = [progress.add_task(f"{label}: waits", start=False, total=1) for label in labels]
+
+            def tell(index: int, ended: str | None) -> None:
+                text = f"{labels[index]}: {ended or 'builds'}"
+                if ended is None:
+                    progress.start_task(tasks[index])
+                progress.update(tasks[index], description=text, completed=1 if ended else 0)
+
+            yield tell
 
     def _write(self, stream: TextIO, text: str) -> None:
         with self._lock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from wasmctl.console import Console
@@ -23,6 +23,7 @@ class Session:
         console: where talk and progress go.
         prompts: whether a person can be asked: a terminal on both sides, and no `--no-input`.
         debug: whether tracebacks are wanted.
+        stdin: where a secret may be piped in; None where the process has none.
         tail: the arguments behind `--`, for verbs that hand them to a tool.
     """
 
@@ -31,4 +32,5 @@ class Session:
     console: Console
     prompts: bool = False
     debug: bool = False
+    stdin: TextIO | None = None
     tail: tuple[str, ...] = ()

@@ -18,7 +18,7 @@ import typer
 from typer.exceptions import TyperException
 
 from wasmctl import __version__
-from wasmctl.cli import config
+from wasmctl.cli import build, config, package, push
 from wasmctl.console import Console, wants_colour
 from wasmctl.errors import ExitCode, UsageError, WasmctlError
 from wasmctl.results import ErrorItem, Result, envelope
@@ -27,7 +27,14 @@ from wasmctl.session import Session
 __all__ = ["make_app", "run"]
 
 # In the order of the road, which is the order of `wasmctl --help`.
-VERBS: Final[tuple[Callable[[typer.Typer], None], ...]] = (config.register,)
+VERBS: Final[tuple[Callable[[typer.Typer], None], ...]] = (
+    build.register,
+    package.register,
+    push.register,
+    config.register,
+)
+# Verbs that hand what stands behind `--` to a tool.
+_TAILED: Final = frozenset({"build"})
 # Options of the root command that may stand anywhere before a `--`.
 _GLOBAL: Final = frozenset(
     {"--json", "-v", "-vv", "--verbose", "-q", "--quiet", "--debug", "--no-input"}
@@ -47,7 +54,7 @@ def run(arguments: Sequence[str]) -> int:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    args = _hoist(arguments)
+    args, tail = _hoist(arguments)
     words = [word for word in args if word not in _GLOBAL]
     if not words:
         args = [*args, "--help"]
@@ -55,7 +62,7 @@ def run(arguments: Sequence[str]) -> int:
     console = _console(args, os.environ)
     as_json = "--json" in args
     try:
-        result = _invoke(console, args)
+        result = _invoke(console, args, tail)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one boundary
         if "--debug" in args or os.environ.get("WASMCTL_DEBUG"):
             sys.excepthook(type(error), error, error.__traceback__)
@@ -70,15 +77,15 @@ def run(arguments: Sequence[str]) -> int:
     return result.exit_code
 
 
-def _invoke(console: Console, args: list[str]) -> Result | int:
-    tree = typer.main.get_command(make_app(console))
+def _invoke(console: Console, args: list[str], tail: tuple[str, ...]) -> Result | int:
+    tree = typer.main.get_command(make_app(console, tail))
     result: Result | int | None = tree.main(args, prog_name="wasmctl", standalone_mode=False)
     if result == ExitCode.INTERRUPTED:  # typer turns Ctrl-C into this number
         raise KeyboardInterrupt
     return 0 if result is None else result
 
 
-def make_app(console: Console) -> typer.Typer:
+def make_app(console: Console, tail: tuple[str, ...] = ()) -> typer.Typer:
     """Return the command tree; every verb gets a `Session` as `ctx.obj`."""
     app = typer.Typer(
         name="wasmctl",
@@ -106,7 +113,7 @@ def make_app(console: Console) -> typer.Typer:
         version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
     ) -> Result | None:
         del verbose, quiet, color  # already in the console, which usage errors need too
-        ctx.obj = _session(console, asks=not (no_input or as_json), debug=debug)
+        ctx.obj = _session(console, tail, asks=not (no_input or as_json), debug=debug)
         if version:
             return Result(data={"version": __version__}, lines=(f"wasmctl {__version__}",))
         if ctx.invoked_subcommand is None:
@@ -118,12 +125,14 @@ def make_app(console: Console) -> typer.Typer:
     return app
 
 
-def _hoist(arguments: Sequence[str]) -> list[str]:
-    """Move the root command's options to the front: they are taken after the verb too."""
+def _hoist(arguments: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Move the root command's options to the front, and split off what is for a tool."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     front = [word for word in arguments[:end] if word in _GLOBAL]
     rest = [word for word in arguments[:end] if word not in _GLOBAL]
-    return [*front, *rest, *arguments[end:]]
+    if rest[:1] and rest[0] in _TAILED:
+        return [*front, *rest], tuple(arguments[end + 1 :])
+    return [*front, *rest, *arguments[end:]], ()
 
 
 def _command_name(words: Sequence[str]) -> str:
@@ -147,7 +156,7 @@ def _console(args: Sequence[str], env: Mapping[str, str]) -> Console:
     )
 
 
-def _session(console: Console, *, asks: bool, debug: bool) -> Session:
+def _session(console: Console, tail: tuple[str, ...], *, asks: bool, debug: bool) -> Session:
     env = dict(os.environ)
     terminal = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
     off = env.get("CI") or env.get("WASMCTL_NO_INPUT")
@@ -156,7 +165,13 @@ def _session(console: Console, *, asks: bool, debug: bool) -> Session:
     except FileNotFoundError:
         raise UsageError("no-folder", "the current folder is gone", hint="change to one") from None
     return Session(
-        env=env, cwd=cwd, console=console, prompts=asks and terminal and not off, debug=debug
+        env=env,
+        cwd=cwd,
+        console=console,
+        prompts=asks and terminal and not off,
+        debug=debug,
+        stdin=sys.stdin,
+        tail=tail,
     )
 
 

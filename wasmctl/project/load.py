@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from wasmctl import __version__
-from wasmctl.errors import ToolMissing, UsageError
-from wasmctl.process import capture, find_program
+from wasmctl.errors import UsageError
 from wasmctl.project.detect import Found, find_projects, nearest_project
 from wasmctl.project.layers import (
     FILE_NAME,
@@ -23,7 +21,7 @@ from wasmctl.project.layers import (
 from wasmctl.project.project import Project
 from wasmctl.session import Session
 
-__all__ = ["find_version", "load_layers", "load_projects", "project_folder"]
+__all__ = ["load_layers", "load_projects", "project_folder"]
 
 
 def project_folder(argument: Path | None, session: Session) -> Path:
@@ -94,28 +92,6 @@ def load_projects(
         chosen = projects[-1]
         session.console.detail(f"{chosen.folder}: {chosen.toolchain}, by {found.why}")
     return tuple(projects)
-
-
-def find_version(project: Project, env: Mapping[str, str]) -> str | None:
-    """Return the project's version, asking git for its tag where no file has one."""
-    if project.version is not None:
-        return project.version
-    git = find_program("git", env)
-    if git is None:
-        return None
-    try:
-        described = capture(
-            [git, "describe", "--tags", "--dirty", "--match=*[0-9]*"],
-            env=env,
-            cwd=project.folder,
-            timeout=10,
-        )
-    except ToolMissing:
-        return None
-    version = described.stdout.strip()
-    # A tag of an image: https://github.com/opencontainers/distribution-spec, "Pulling manifests".
-    usable = described.exit_code == 0 and re.fullmatch(r"\w[\w.-]{0,127}", version)
-    return version if usable else None
 
 
 def _resolve(found: Found, session: Session, flags: Mapping[str, object] | None) -> Project:

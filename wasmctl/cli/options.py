@@ -1,0 +1,55 @@
+"""Options that several verbs share, declared once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "AnnotateGit",
+    "CaFile",
+    "Folder",
+    "FormatChoice",
+    "FormatOption",
+    "Insecure",
+    "NoBuild",
+    "Package",
+    "PlainHttp",
+]
+
+
+class FormatChoice(StrEnum):
+    """Formats of an image, as one types them."""
+
+    OCI = "oci"
+    DOCKER = "docker"
+    ARTIFACT = "artifact"
+
+
+Folder = Annotated[
+    Path | None,
+    typer.Argument(metavar="[DIR]", help="The plug-in's folder; else the one here or above."),
+]
+Package = Annotated[
+    str | None, typer.Option("-p", "--package", metavar="NAME", help="One package of a workspace.")
+]
+FormatOption = Annotated[
+    FormatChoice | None, typer.Option("--format", help="How the module is laid out in the image.")
+]
+AnnotateGit = Annotated[
+    bool, typer.Option("--annotate-git", help="Tell the commit and its time in the image.")
+]
+NoBuild = Annotated[bool, typer.Option("--no-build", help="Take dist/plugin.wasm as it stands.")]
+PlainHttp = Annotated[
+    bool | None,
+    typer.Option("--plain-http/--https", help="Speak HTTP; loopback registries: the default."),
+]
+CaFile = Annotated[
+    Path | None, typer.Option("--ca-file", metavar="FILE", help="The registry's CA, as PEM.")
+]
+Insecure = Annotated[
+    bool, typer.Option("--insecure-skip-tls-verify", help="Do not verify the registry's TLS.")
+]

@@ -1,0 +1,356 @@
+"""Chains the stages for the verbs that need earlier ones: push = build → package → push.
+
+Knows the order and nothing of how a stage does its work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wasmctl import process
+from wasmctl.errors import UsageError, WasmctlError
+from wasmctl.oci.annotations import image_annotations
+from wasmctl.oci.destination import Destination
+from wasmctl.oci.image import Format, Image, package_image
+from wasmctl.project.git import find_commit, find_source, find_version
+from wasmctl.project.project import Project
+from wasmctl.project.record import read_record, write_record
+from wasmctl.session import Session
+from wasmctl.toolchain.build import build_module
+from wasmctl.toolchain.module import BuildRequest, Module
+from wasmctl.wasm.sections import describe_module
+
+if TYPE_CHECKING:
+    from wasmctl.oci.registry import RegistryOptions
+
+__all__ = [
+    "Outcome",
+    "PackageRequest",
+    "PushRequest",
+    "Shipped",
+    "build_all",
+    "build_one",
+    "packaged",
+    "push_project",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one project among several: a module, or the failure."""
+
+    project: Project
+    module: Module | None = None
+    error: WasmctlError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageRequest:
+    """How a project's module becomes an image.
+
+    Args:
+        format: how it is laid out.
+        annotate_git: whether the commit and its time are told.
+        build: whether to build first; else `dist/plugin.wasm` is taken as it stands.
+    """
+
+    format: Format
+    annotate_git: bool = False
+    build: bool = True
+
+
+def build_all(
+    projects: Sequence[Project], session: Session, request: BuildRequest
+) -> tuple[Outcome, ...]:
+    """Build projects, several at once within the machine's cores; all are tried.
+
+    Raises:
+        WasmctlError: the one project there is failed.
+        KeyboardInterrupt: every tool has been stopped.
+    """
+    if len(projects) == 1:
+        live = replace(request, live=True)
+        return (Outcome(project=projects[0], module=build_one(projects[0], session, live)),)
+    names = [_label(project, session) for project in projects]
+    outcomes: dict[int, Outcome] = {}
+    with session.console.board(names) as board, _pool() as pool:
+        futures = {
+            pool.submit(_attempt, project, session, request, _starts(board, index)): index
+            for index, project in enumerate(projects)
+        }
+        for future in as_completed(futures):
+            index = futures[future]
+            outcomes[index] = future.result()
+            board(index, _summary(outcomes[index]))
+    return tuple(outcomes[index] for index in range(len(projects)))
+
+
+def build_one(project: Project, session: Session, request: BuildRequest) -> Module:
+    """Build one project and say so."""
+    module = build_module(project, session, request=request)
+    verb = "fresh" if module.fresh else "built"
+    shown = _relative(module.path, session.cwd)
+    session.console.say(f"{session.console.style(verb, 'green')} {shown} ({_facts(module)})")
+    return module
+
+
+def _module_of(project: Project, session: Session, *, build: bool) -> Path:
+    """Return the module to ship: built now, or `dist/plugin.wasm` as it stands.
+
+    Raises:
+        UsageError: there is nothing to ship.
+        WasmctlError: the build failed.
+    """
+    if build:
+        return build_one(project, session, BuildRequest(live=True)).path
+    shown = _relative(project.module, session.cwd)
+    try:
+        digest = sha256_of(project.module)
+    except FileNotFoundError:
+        hint = "build it: `wasmctl build`"
+        raise UsageError("not-built", f"there is no `{shown}` to ship", hint=hint) from None
+    recorded = read_record(project.dist).get("module")
+    known = isinstance(recorded, Mapping) and recorded.get("sha256") == digest
+    because = "" if known else "; it is not what `wasmctl build` recorded"
+    session.console.say(f"taking {shown} as it stands, not built now{because}")
+    return project.module
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ingredients:
+    """What goes into an image: the module, its ABIs, the annotations and the time."""
+
+    module: Path
+    abi_versions: tuple[str, ...]
+    annotations: Mapping[str, str]
+    created: int
+
+
+def _ingredients(project: Project, session: Session, request: PackageRequest) -> _Ingredients:
+    """Build where wanted, and gather what goes into the image.
+
+    Raises:
+        WasmctlError: there is no module, or it is none.
+    """
+    created = _created_time(session.env)
+    commit = find_commit(project.folder, session.env) if request.annotate_git else None
+    module = _module_of(project, session, build=request.build)
+    description = describe_module(module)
+    annotations = image_annotations(
+        title=project.name,
+        version=find_version(project, session.env),
+        description=project.description,
+        source=find_source(project.folder, session.env),
+        module=description,
+        commit=None if commit is None else (commit.revision, commit.seconds),
+        more=project.settings.image.annotations,
+    )
+    return _Ingredients(
+        module=module,
+        abi_versions=description.abi_versions,
+        annotations=annotations,
+        created=created,
+    )
+
+
+@contextlib.contextmanager
+def packaged(project: Project, session: Session, request: PackageRequest) -> Iterator[Image]:
+    """Yield the image of a project's module; its large blobs live as long as the block.
+
+    Raises:
+        WasmctlError: there is no module, or it cannot be packaged.
+    """
+    parts = _ingredients(project, session, request)
+    with tempfile.TemporaryDirectory(prefix="wasmctl-", dir=session.env.get("TMPDIR")) as scratch:
+        yield package_image(
+            parts.module,
+            format=request.format,
+            annotations=parts.annotations,
+            created=parts.created,
+            scratch=Path(scratch),
+            abi_versions=parts.abi_versions,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushRequest:
+    """How a project's image gets to its registry.
+
+    Args:
+        destination: where.
+        package: what is pushed.
+        options: how the registry is spoken to.
+        move_tag: whether a version's tag may be moved to another digest.
+        via_docker: whether the Docker engine builds and pushes.
+    """
+
+    destination: Destination
+    package: PackageRequest
+    options: RegistryOptions
+    move_tag: bool = False
+    via_docker: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shipped:
+    """An image in its registry.
+
+    Args:
+        reference: `HOST/REPOSITORY:TAG@sha256:…`.
+        digest: the manifest's.
+        format: how the module is laid out.
+        size: bytes of the image; what the engine pushed is not known (0).
+        pushed: whether anything had to be sent.
+    """
+
+    reference: str
+    digest: str
+    format: Format
+    size: int
+    pushed: bool
+
+
+def push_project(project: Project, session: Session, request: PushRequest) -> Shipped:
+    """Build, package and push one project, and note it in `dist/plugin.json`.
+
+    Raises:
+        WasmctlError: a stage failed; nothing was noted.
+    """
+    push = _push_by_engine if request.via_docker else _push_to_registry
+    shipped = push(project, session, request)
+    note = {
+        "reference": str(request.destination.reference),
+        "digest": shipped.digest,
+        "module_sha256": sha256_of(project.module),
+        "format": shipped.format.value,
+    }
+    earlier = read_record(project.dist).get("images")
+    others = [item for item in earlier if item != note] if isinstance(earlier, list) else []
+    write_record(project.dist, {"images": [*others, note]})
+    return shipped
+
+
+def _push_to_registry(project: Project, session: Session, request: PushRequest) -> Shipped:
+    from wasmctl.oci.registry import push_image
+
+    destination = request.destination
+    with packaged(project, session, request.package) as image:
+        label = f"pushing {destination.reference}"
+        with session.console.transfer(label, image.size) as advance:
+            done = push_image(
+                image,
+                destination.reference,
+                tags=destination.tags,
+                move_tag=request.move_tag,
+                options=request.options,
+                advance=advance,
+            )
+    return Shipped(
+        reference=str(destination.reference.with_digest(done.digest)),
+        digest=done.digest,
+        format=image.format,
+        size=image.size,
+        pushed=done.pushed,
+    )
+
+
+def _push_by_engine(project: Project, session: Session, request: PushRequest) -> Shipped:
+    from wasmctl.oci.daemon import build_and_push
+
+    destination = request.destination
+    parts = _ingredients(project, session, request.package)
+    label = f"pushing {destination.reference} through the Docker engine"
+    with session.console.transfer(label, parts.module.stat().st_size) as advance:
+        digest = build_and_push(
+            parts.module,
+            destination.reference,
+            tags=destination.tags,
+            annotations=parts.annotations,
+            options=request.options,
+            advance=advance,
+        )
+    return Shipped(
+        reference=str(destination.reference.with_digest(digest)),
+        digest=digest,
+        format=Format.DOCKER,
+        size=0,
+        pushed=True,
+    )
+
+
+def _created_time(env: Mapping[str, str]) -> int:
+    """Return the time written into images: SOURCE_DATE_EPOCH, or 0.
+
+    https://reproducible-builds.org/specs/source-date-epoch/
+
+    Raises:
+        UsageError: the variable is no number of seconds.
+    """
+    text = env.get("SOURCE_DATE_EPOCH") or "0"
+    if not text.isascii() or not text.isdigit() or int(text) >= 2**33:
+        message = f"`SOURCE_DATE_EPOCH` is no number of seconds since 1970: `{text}`"
+        raise UsageError("bad-epoch", message, hint="unset it, or set it to a number")
+    return int(text)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hexadecimal SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def _pool() -> Iterator[ThreadPoolExecutor]:
+    pool = ThreadPoolExecutor(max_workers=os.cpu_count() or 1)
+    try:
+        yield pool
+    except BaseException:
+        # Ctrl-C reaches this thread only; the tools of the others are stopped from here.
+        process.stop_all()
+        pool.shutdown(wait=True, cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
+def _attempt(
+    project: Project, session: Session, request: BuildRequest, starts: Callable[[], None]
+) -> Outcome:
+    starts()
+    try:
+        return Outcome(project=project, module=build_module(project, session, request=request))
+    except WasmctlError as error:
+        return Outcome(project=project, error=error)
+
+
+def _starts(board: Callable[[int, str | None], None], index: int) -> Callable[[], None]:
+    return lambda: board(index, None)
+
+
+def _summary(outcome: Outcome) -> str:
+    if outcome.module is None:
+        return "failed"
+    return f"{'fresh' if outcome.module.fresh else 'built'} ({_facts(outcome.module)})"
+
+
+def _facts(module: Module) -> str:
+    return f"{_size(module.size)}, {module.toolchain} {module.target}, {module.seconds:.1f} s"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
+
+
+def _label(project: Project, session: Session) -> str:
+    return str(_relative(project.folder, session.cwd))
+
+
+def _relative(path: Path, cwd: Path) -> Path:
+    return path.relative_to(cwd) if path.is_relative_to(cwd) else path

@@ -1,0 +1,59 @@
+"""The annotations of an image: what a person or a tool can read of it without fetching it. Pure.
+
+Keys: https://github.com/opencontainers/image-spec/blob/main/annotations.md and, for the module's
+own facts, solo-io's wasm-image-spec (spec/README.md), whose names Istio's documentation uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from wasmctl.wasm.sections import Description
+
+__all__ = ["image_annotations"]
+
+_OCI = "org.opencontainers.image"
+
+
+def image_annotations(
+    *,
+    title: str,
+    version: str | None,
+    description: str | None,
+    source: str | None,
+    module: Description,
+    commit: tuple[str, int] | None = None,
+    more: Mapping[str, str],
+) -> dict[str, str]:
+    """Return the annotations, sorted by key.
+
+    Args:
+        title: the plug-in's name.
+        version: its version.
+        description: one line on what it does.
+        source: URL of its repository.
+        module: what the module says of itself.
+        commit: revision and time (seconds since 1970), where they are wanted: with them every
+            commit has a digest of its own.
+        more: the project's own, which win.
+    """
+    found = {
+        f"{_OCI}.title": title,
+        f"{_OCI}.version": version,
+        f"{_OCI}.description": description,
+        f"{_OCI}.source": source,
+        "module.wasm.runtime/type": "envoy_proxy",
+        "module.wasm.runtime/abi_version": ",".join(module.abi_versions) or None,
+        "module.wasm.toolchain": _toolchain(module),
+    }
+    if commit is not None:
+        found[f"{_OCI}.revision"] = commit[0]
+        found[f"{_OCI}.created"] = datetime.fromtimestamp(commit[1], UTC).isoformat()
+    given = {key: value for key, value in found.items() if value is not None}
+    return dict(sorted({**given, **more}.items()))
+
+
+def _toolchain(module: Description) -> str | None:
+    # Read from the module, not from the machine: the same bytes give the same image anywhere.
+    return ", ".join(f"{tool} {version}" for tool, version in module.producers.items()) or None
