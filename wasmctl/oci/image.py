@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import BinaryIO, Final, NoReturn, Protocol
+from typing import IO, BinaryIO, Final, NoReturn, Protocol
 
 from wasmctl.errors import Refused, UsageError
 from wasmctl.oci.archive import Layer, write_layer
@@ -144,7 +144,7 @@ class ImageSource(Protocol):
     def digest(self) -> str:
         """The hash of `manifest`."""
 
-    def open_blob(self, digest: str, size: int) -> AbstractContextManager[BinaryIO]:
+    def open_blob(self, digest: str, size: int) -> AbstractContextManager[IO[bytes]]:
         """Return a stream of a blob's bytes; whoever reads it checks hash and size."""
 
 

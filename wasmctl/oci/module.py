@@ -1,4 +1,4 @@
-"""Whether a file is a WebAssembly module that an image may carry. Reads its first bytes and its size.
+"""Whether a file is a WebAssembly module that an image may carry: its first bytes and its size.
 
 What is inside the module is the business of the `wasm` room.
 """
@@ -10,15 +10,15 @@ from typing import Final
 
 from wasmctl.errors import Refused, Unreadable, UsageError
 
-__all__ = ["check_module"]
+__all__ = ["FETCH_LIMIT", "MODULE_MAGIC", "check_module"]
 
 # Istio's ISTIO_WASM_MAX_BINARY_SIZE_BYTES bounds the tar by default
 # (pilot/pkg/features/pilot.go), Envoy Gateway the module (internal/wasm/imagefetcher.go).
-_FETCH_LIMIT: Final = 256 * 1024 * 1024
+FETCH_LIMIT: Final = 256 * 1024 * 1024
 _TAR_HEADER: Final = 512
 
 # https://webassembly.github.io/spec/core/binary/modules.html#binary-module
-_MAGIC: Final = b"\0asm"
+MODULE_MAGIC: Final = b"\0asm"
 _MODULE_VERSION: Final = b"\1\0\0\0"
 # https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md: layer 1.
 _COMPONENT_LAYER: Final = b"\1\0"
@@ -43,7 +43,7 @@ def check_module(module: Path) -> int:
         ) from error
     if size == 0:
         raise _not_wasm(module, "it is empty", "build it again, with `wasmctl build`")
-    if len(start) < 8 or start[:4] != _MAGIC:
+    if len(start) < 8 or start[:4] != MODULE_MAGIC:
         raise _not_wasm(
             module, "it does not begin as one", "give the .wasm file that the compiler wrote"
         )
@@ -55,11 +55,11 @@ def check_module(module: Path) -> int:
         )
     if start[4:] != _MODULE_VERSION:
         raise _not_wasm(module, "its version is not 1", "build it with a released compiler")
-    if size > _FETCH_LIMIT - _TAR_HEADER:
+    if size > FETCH_LIMIT - _TAR_HEADER:
         raise Refused(
             "module-too-large",
             f"`{module}` has {size / 1024**2:.0f} MiB, and Istio and Envoy Gateway fetch at most"
-            f" {_FETCH_LIMIT // 1024**2} MiB",
+            f" {FETCH_LIMIT // 1024**2} MiB",
             hint="build it without debug information, and look for data embedded in it",
         )
     return size
