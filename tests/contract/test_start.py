@@ -1,0 +1,62 @@
+"""What a start of the command line loads."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+# pydantic is not in the list: typer itself loads it as soon as it parses a verb's parameters.
+HEAVY = frozenset(
+    {"copier", "docker", "jinja2", "oras", "questionary", "requests", "rich"}
+    | {"tomlkit", "urllib3", "yaml", "http.client", "ssl", "asyncio"}
+)
+
+
+def loaded_by(arguments: list[str], env: dict[str, str]) -> set[str]:
+    """Return the modules that are loaded when `wasmctl` with these arguments has ended."""
+    program = (
+        "import json, sys; from wasmctl.cli.app import run; code = run(sys.argv[1:]);"
+        "sys.stderr.write('\\n' + json.dumps([code, *sys.modules]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    code, *modules = json.loads(done.stderr.rpartition("\n")[2])
+    assert code == 0, done.stderr
+    return set(modules)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], ["build", "--help"], ["push", "--help"], ["init", "--help"]],
+    ids=" ".join,
+)
+def test_help_loads_nothing_heavy(arguments: list[str], user_env: dict[str, str]) -> None:
+    loaded = loaded_by(arguments, user_env)
+    assert "typer" in loaded
+    assert not loaded.intersection(HEAVY)
+
+
+def test_completion_loads_nothing_heavy(user_env: dict[str, str]) -> None:
+    completing = {"_WASMCTL_COMPLETE": "complete_bash", "COMP_WORDS": "wasmctl pu", "COMP_CWORD": "1"}
+    program = (
+        "import atexit, json, sys;"
+        "atexit.register(lambda: sys.stderr.write(json.dumps(list(sys.modules))));"
+        "from wasmctl.__main__ import main; sys.argv = ['wasmctl']; sys.exit(main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**user_env, **completing},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert {"push", "pull"} == set(done.stdout.split())
+    assert not set(json.loads(done.stderr)).intersection(HEAVY)
