@@ -82,9 +82,7 @@ def test_colour_only_where_it_is_wanted(wasmctl: CommandLine, tmp_path: Path) ->
     assert "\x1b[31" in wasmctl("build", "--color", cwd=tmp_path).err
 
 
-def test_a_bug_saves_a_log_and_shows_no_traceback(
-    wasmctl: CommandLine, tmp_path: Path
-) -> None:
+def test_a_bug_saves_a_log_and_shows_no_traceback(wasmctl: CommandLine, tmp_path: Path) -> None:
     """A module of the project's own name in place of ours breaks the command for certain."""
     broken = tmp_path / "broken/wasmctl_break.py"
     broken.parent.mkdir()

@@ -41,7 +41,12 @@ def place(path: Path) -> str:
 
 @pytest.mark.parametrize("library", OWNERS)
 def test_each_library_has_one_owner(library: str) -> None:
-    users = {place(path) for path in MODULES for name, _ in imports(path) if name.split(".")[0] == library}
+    users = {
+        place(path)
+        for path in MODULES
+        for name, _ in imports(path)
+        if name.split(".")[0] == library
+    }
     assert users, f"nobody imports {library}: the rule is stale"
     assert not {user for user in users if not user.startswith(OWNERS[library])}
 

@@ -45,7 +45,11 @@ def test_help_loads_nothing_heavy(arguments: list[str], user_env: dict[str, str]
 
 
 def test_completion_loads_nothing_heavy(user_env: dict[str, str]) -> None:
-    completing = {"_WASMCTL_COMPLETE": "complete_bash", "COMP_WORDS": "wasmctl pu", "COMP_CWORD": "1"}
+    completing = {
+        "_WASMCTL_COMPLETE": "complete_bash",
+        "COMP_WORDS": "wasmctl pu",
+        "COMP_CWORD": "1",
+    }
     program = (
         "import atexit, json, sys;"
         "atexit.register(lambda: sys.stderr.write(json.dumps(list(sys.modules))));"

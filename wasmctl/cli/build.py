@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
         ctx: typer.Context,
         folders: Annotated[
             list[Path] | None,
-            typer.Argument(metavar="[DIR]...", help="Plug-ins' folders; else the one here."),
+            typer.Argument(metavar="DIR", help="Plug-ins' folders; else the one here."),
         ] = None,
         output: Annotated[
             Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write it there.")

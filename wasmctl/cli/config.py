@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
     def show(
         ctx: typer.Context,
         folder: Annotated[
-            Path | None, typer.Argument(metavar="[DIR]", help="The project's folder.")
+            Path | None, typer.Argument(metavar="DIR", help="The project's folder.")
         ] = None,
         origin: Annotated[
             bool, typer.Option("--origin", help="Say where each value came from.")

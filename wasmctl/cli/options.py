@@ -31,7 +31,7 @@ class FormatChoice(StrEnum):
 
 Folder = Annotated[
     Path | None,
-    typer.Argument(metavar="[DIR]", help="The plug-in's folder; else the one here or above."),
+    typer.Argument(metavar="DIR", help="The plug-in's folder; else the one here or above."),
 ]
 Package = Annotated[
     str | None, typer.Option("-p", "--package", metavar="NAME", help="One package of a workspace.")

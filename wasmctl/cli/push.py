@@ -46,7 +46,7 @@ def register(app: typer.Typer) -> None:
         places: Annotated[
             list[str] | None,
             typer.Argument(
-                metavar="[DIR]... [REF]",
+                metavar="DIR|REF",
                 help="Plug-ins' folders, else the one here; and where to push, else [image].",
             ),
         ] = None,

@@ -1,0 +1,38 @@
+"""The generated references say what the code does."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+
+import jsonschema
+
+from tests.contract.reference import PAGE, SCHEMA, render
+from wasmctl.project.schema import settings_schema
+
+REMEDY = "run `python -m tests.contract.reference`"
+
+
+def test_the_reference_is_fresh() -> None:
+    assert render() == PAGE.read_text(encoding="utf-8"), REMEDY
+
+
+def test_the_shipped_schema_is_fresh() -> None:
+    assert settings_schema() == SCHEMA.read_text(encoding="utf-8"), REMEDY
+
+
+def test_the_schema_takes_what_we_take_and_refuses_what_we_refuse() -> None:
+    validator = jsonschema.Draft202012Validator(json.loads(settings_schema()))
+    good = """
+        required-version = ">=0.1"
+        [plugin]
+        config = { header = "allow" }
+        [build]
+        toolchain = "tinygo"
+        args = ["-opt=2"]
+        [deploy]
+        target-refs = [{ kind = "Gateway", name = "edge" }]
+    """
+    assert validator.is_valid(tomllib.loads(good))
+    for bad in ("[build]\ntoolchian = 'go'", "[build]\ntoolchain = 'rust'", "x = 1"):
+        assert not validator.is_valid(tomllib.loads(bad))
