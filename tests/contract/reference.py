@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Iterator
 from dataclasses import MISSING, fields
+from typing import cast
 
 import typer
 
@@ -54,7 +55,7 @@ def _commands() -> Iterator[str]:
     console = Console(out=io.StringIO(), err=io.StringIO())
     tree = typer.main.get_command(make_app(console))
     root = tree.make_context("wasmctl", [], resilient_parsing=True)
-    yield from _helps(tree, root, "wasmctl")
+    yield from _helps(tree, cast("typer.Context", root), "wasmctl")
 
 
 def _helps(command: object, context: typer.Context, name: str) -> Iterator[str]:
