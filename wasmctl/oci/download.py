@@ -1,0 +1,68 @@
+"""A blob on its way to us, taken up again where a connection was cut."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Final
+
+import requests
+
+from wasmctl.oci.failures import Cut
+from wasmctl.oci.transport import read_some
+
+__all__ = ["Download"]
+
+_RESUMES: Final = 2
+
+
+class Download(io.RawIOBase):
+    """Reads up to `size` bytes of a blob; whoever reads checks what they hash to.
+
+    Args:
+        start: asks for the blob from a position on; the answer may also start at 0.
+        size: how many bytes are wanted.
+    """
+
+    def __init__(self, start: Callable[[int], requests.Response], size: int) -> None:
+        super().__init__()
+        self._start = start
+        self._size = size
+        self._position = 0
+        self._resumes = 0
+        self._response = start(0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed: Buffer
+        wanted = min(len(buffer), self._size - self._position)
+        if wanted == 0:
+            return 0
+        chunk = self._read(wanted)
+        buffer[: len(chunk)] = chunk
+        self._position += len(chunk)
+        return len(chunk)
+
+    def _read(self, count: int) -> bytes:
+        while True:
+            try:
+                return read_some(self._response, count)
+            except Cut:
+                if self._resumes == _RESUMES:
+                    raise
+                self._resumes += 1
+                self._resume()
+
+    def close(self) -> None:
+        if not self.closed:
+            self._response.close()
+        super().close()
+
+    def _resume(self) -> None:
+        self._response.close()
+        self._response = self._start(self._position)
+        # RFC 9110, 14.2: a server may ignore a Range and answer with the whole.
+        behind = self._position if self._response.status_code == 200 else 0
+        while behind:
+            behind -= len(read_some(self._response, min(behind, 256 * 1024)))

@@ -1,0 +1,401 @@
+"""Image → registry → image, over the OCI distribution API. The only importer of oras.
+
+`oras` supplies the session, the names of things and the URLs. Its way to send is replaced: it has
+no timeouts, retries for two minutes, reads one credentials file and prints. Packages nothing and
+prints nothing.
+
+https://github.com/opencontainers/distribution-spec/blob/main/spec.md
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import BinaryIO, Final, Literal
+from urllib.parse import urljoin
+
+import oras.container
+import oras.provider
+import requests
+
+from wasmctl.errors import Unreadable, WasmctlError
+from wasmctl.oci.answers import Asked, explain_answer
+from wasmctl.oci.auth import Authorizer
+from wasmctl.oci.credentials import Credentials, find_credentials
+from wasmctl.oci.download import Download
+from wasmctl.oci.image import Blob, Image, MediaType, digest_of
+from wasmctl.oci.options import RegistryOptions
+from wasmctl.oci.parallel import in_parallel
+from wasmctl.oci.reference import Reference
+from wasmctl.oci.tags import check_tags
+from wasmctl.oci.transport import Transport, Upload, read_answer, refuse_downgrade, same_origin
+
+__all__ = ["Pushed", "RegistryOptions", "RemoteImage", "check_login", "fetch_image", "push_image"]
+
+_MANIFESTS: Final = (
+    f"{MediaType.OCI_MANIFEST}, {MediaType.OCI_INDEX},"
+    f" {MediaType.DOCKER_MANIFEST}, {MediaType.DOCKER_INDEX}"
+)
+_DIGEST_HEADER: Final = "Docker-Content-Digest"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pushed:
+    """An image that is in a registry.
+
+    Args:
+        reference: with its digest, and its first tag.
+        digest: the manifest's.
+        size: bytes of manifest and blobs.
+        pushed: whether anything had to be sent; else the registry held it under each tag.
+    """
+
+    reference: Reference
+    digest: str
+    size: int
+    pushed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteImage:
+    """A manifest, or an index, in a registry, and the way to its blobs."""
+
+    manifest: bytes
+    media_type: str
+    digest: str
+    registry: _Registry = field(repr=False, compare=False)
+
+    @contextlib.contextmanager
+    def open_blob(self, digest: str, size: int) -> Iterator[BinaryIO]:
+        """Open a blob for reading, up to `size` bytes; a connection that is cut is taken up again.
+
+        Raises:
+            RegistryError: the registry refuses or fails, also while reading.
+        """
+        stream = Download(partial(self.registry.start_download, digest), size)
+        with io.BufferedReader(stream, 256 * 1024) as reader:
+            yield reader
+
+
+def push_image(
+    image: Image,
+    reference: Reference,
+    *,
+    tags: Sequence[str],
+    move_tag: bool,
+    options: RegistryOptions,
+    advance: Callable[[int], None],
+) -> Pushed:
+    """Put an image into a registry under each of `tags`, and read it back.
+
+    Args:
+        image: what to push.
+        reference: where; its own tag counts only as one of `tags`.
+        tags: the tags it gets; none: it is reachable by its digest alone.
+        move_tag: whether a tag that reads as a version may be taken from another image.
+        options: how the registry is reached.
+        advance: called from several threads with the bytes done since the last call; negative
+            where a transfer starts again. They sum up to the image's size.
+
+    Raises:
+        Refused: `tag-exists`: a version's tag already holds another image. Nothing was sent.
+        Unreadable: the registry, or its answers, contradict the digests.
+        RegistryError: the registry cannot be reached or refuses.
+    """
+    registry = _Registry(reference, options, doing="push")
+    with contextlib.closing(registry):
+        held, missing = registry.survey(image, tags)
+        if not move_tag:
+            check_tags(reference, image.digest, held)
+        wanted = [tag for tag in tags if held[tag] != image.digest] if tags else [image.digest]
+        if wanted:
+            advance(sum(blob.size for blob in image.blobs if blob not in missing))
+            registry.upload(missing, advance)
+            registry.publish(image, wanted)
+            advance(len(image.manifest))
+        else:
+            registry.read_back(image, tags[0])
+            advance(image.size)
+    first = reference.with_tag(tags[0]) if tags else reference
+    return Pushed(
+        reference=first.with_digest(image.digest),
+        digest=image.digest,
+        size=image.size,
+        pushed=bool(wanted),
+    )
+
+
+def fetch_image(reference: Reference, options: RegistryOptions) -> RemoteImage:
+    """Return the manifest, or index, that a reference names; its blobs are fetched when opened.
+
+    Raises:
+        Unreadable: what came is not what the digest says.
+        RegistryError: the registry cannot be reached or refuses.
+    """
+    registry = _Registry(reference, options, doing="pull")
+    manifest, media_type = registry.manifest(reference.digest or reference.tag or "latest")
+    digest = digest_of(manifest)
+    if reference.digest is not None:
+        registry.check_manifest(reference.digest, digest)
+    return RemoteImage(manifest=manifest, media_type=media_type, digest=digest, registry=registry)
+
+
+def check_login(registry: str, username: str, password: str, options: RegistryOptions) -> bool:
+    """Show credentials to a registry; return whether it asked for any, and so looked at them.
+
+    Raises:
+        RegistryError: it refuses them, or cannot be reached.
+    """
+    by_hand = replace(options, username=username, password=password)
+    session = _Registry(Reference(registry=registry, repository=""), by_hand, doing="login")
+    with contextlib.closing(session):
+        return session.log_in()
+
+
+class _Registry(oras.provider.Registry):  # type: ignore[misc]  # oras has no types
+    """One repository of a registry, reached within bounds."""
+
+    def __init__(
+        self,
+        reference: Reference,
+        options: RegistryOptions,
+        *,
+        doing: Literal["push", "pull", "login"],
+    ) -> None:
+        host = reference.api_host
+        super().__init__(
+            hostname=host,
+            insecure=options.scheme(host) == "http",
+            tls_verify=not options.insecure_skip_tls_verify,
+        )
+        self._reference = reference
+        self._options = options
+        self._doing = doing
+        self._stopped = threading.Event()
+        self._transport = Transport(self.session, options)
+        self.auth = self._authorizer = Authorizer(
+            scope=_scope(reference.repository, doing), find=self._find, transport=self._transport
+        )
+        # oras guesses what is a host by its dots and colons; it is told.
+        self._container = oras.container.Container(f"host.invalid/{reference.repository or '_'}")
+        self._container.registry = host
+        self._base = self._url(f"{host}/v2/")
+
+    def close(self) -> None:
+        """End transfers that are still going on, and every connection."""
+        self._stopped.set()
+        self._transport.close()
+
+    def do_request(  # noqa: PLR0917 - the form of oras
+        self,
+        url: str,
+        method: str = "GET",
+        data: Upload | bytes | None = None,
+        headers: dict[str, str] | None = None,
+        json: None = None,
+        stream: bool = True,  # noqa: FBT001, FBT002
+    ) -> requests.Response:
+        """Send a request as oras would, but within bounds, and return any answer."""
+        del json, stream  # every body is read by whoever wants it
+        return self._transport.persist(lambda: self._exchange(method, url, headers or {}, data))
+
+    def _exchange(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: Upload | bytes | None = None,
+    ) -> requests.Response:
+        ours = same_origin(url, self._base)
+        sent = {**headers, **(self._authorizer.get_auth_header() if ours else {})}
+        response = self._transport.send(method, url, headers=sent, body=body)
+        if response.status_code != 401 or not same_origin(response.url, self._base):
+            return response
+        sent, useful = self._authorizer.authenticate_request(response, sent)
+        if not useful:
+            return response
+        read_answer(response)
+        return self._transport.send(method, url, headers=sent, body=body)
+
+    def _find(self) -> Credentials | None:
+        options, reference = self._options, self._reference
+        if options.username and options.password:
+            return Credentials(
+                username=options.username, password=options.password, origin="the command line"
+            )
+        return find_credentials(reference.registry, options.env, repository=reference.repository)
+
+    def _refused(self, response: requests.Response) -> WasmctlError:
+        """Return the error that an answer means, by its own words where it has some."""
+        answer = read_answer(response)
+        if answer.status == 401 and self._authorizer.refusal is not None:
+            # The token server's reasons are better than the registry's.
+            answer = self._authorizer.refusal
+        asked = Asked(
+            registry=self._reference.registry,
+            repository=self._reference.repository,
+            doing=self._doing,
+            credentials=self._authorizer.credentials,
+        )
+        return explain_answer(answer, asked)
+
+    def log_in(self) -> bool:
+        """Show the credentials; return whether the registry asked for them."""
+        response = self.do_request(self._base)
+        if response.status_code != 200:
+            raise self._refused(response)
+        read_answer(response)
+        return self._authorizer.was_asked
+
+    def survey(self, image: Image, tags: Sequence[str]) -> tuple[dict[str, str | None], list[Blob]]:
+        """Return what each tag holds, and the blobs that the registry lacks, in one round trip."""
+        missing: dict[str, Blob] = {}
+        held: dict[str, str | None] = {}
+
+        def look_at_tag(tag: str) -> None:
+            held[tag] = self._held(tag)
+
+        def look_at_blob(blob: Blob) -> None:
+            if not self._has(blob):
+                missing[blob.digest] = blob
+
+        jobs = [partial(look_at_tag, tag) for tag in tags]
+        in_parallel(
+            [*jobs, *(partial(look_at_blob, blob) for blob in image.blobs)], stopped=self._stopped
+        )
+        return held, [blob for blob in image.blobs if blob.digest in missing]
+
+    def _head(self, url: str, headers: dict[str, str] | None = None) -> requests.Response | None:
+        """Return the answer to HEAD, or None for a 404."""
+        response = self.do_request(url, "HEAD", headers=headers)
+        if response.status_code == 404:
+            return None
+        if response.status_code >= 300:
+            # An answer to HEAD has no words.
+            again = self.do_request(url, "GET", headers=headers)
+            if again.status_code >= 300:
+                raise self._refused(again)
+            again.close()
+            return again
+        return response
+
+    def _held(self, tag: str) -> str | None:
+        response = self._head(self._url(self._container.manifest_url(tag)), {"Accept": _MANIFESTS})
+        if response is None:
+            return None
+        return response.headers.get(_DIGEST_HEADER) or digest_of(self.manifest(tag)[0])
+
+    def _has(self, blob: Blob) -> bool:
+        response = self._head(self._url(self._container.get_blob_url(blob.digest)))
+        if response is None:
+            return False
+        self._check(blob.digest, response, "a blob")
+        # A size of its own opinion is no sign of the same bytes: the blob is sent anew.
+        return response.headers.get("Content-Length", str(blob.size)) == str(blob.size)
+
+    def upload(self, blobs: Sequence[Blob], advance: Callable[[int], None]) -> None:
+        """Send blobs, at once where there are several."""
+        jobs = [partial(self._upload, blob, advance) for blob in blobs]
+        if jobs:
+            in_parallel(jobs, stopped=self._stopped)
+
+    def _upload(self, blob: Blob, advance: Callable[[int], None]) -> None:
+        body = Upload(blob.open, size=blob.size, advance=advance, stopped=self._stopped)
+        # What was cut in the middle starts with a new session: the old one is in an unknown state.
+        response = self._transport.persist(lambda: self._upload_once(blob, body))
+        if response.status_code != 201:
+            raise self._refused(response)
+        read_answer(response)
+        self._check(blob.digest, response, "a blob")
+
+    def _upload_once(self, blob: Blob, body: Upload) -> requests.Response:
+        """POST, then PUT all of it (distribution-spec, "Pushing a blob monolithically")."""
+        begin = self._url(self._container.upload_blob_url())
+        started = self._exchange("POST", begin, {"Content-Length": "0"})
+        location = started.headers.get("Location")
+        if started.status_code != 202 or location is None:
+            return started
+        read_answer(started)
+        target = urljoin(started.url, location)
+        refuse_downgrade(begin, target)
+        joint = "&" if "?" in target else "?"
+        return self._exchange(
+            "PUT",
+            f"{target}{joint}digest={blob.digest}",
+            {"Content-Type": "application/octet-stream"},
+            body,
+        )
+
+    def publish(self, image: Image, names: Sequence[str]) -> None:
+        """Put the manifest under tags or its digest, and read it back from each."""
+        jobs = [partial(self._publish, image, name) for name in names]
+        in_parallel(jobs, stopped=self._stopped)
+
+    def _publish(self, image: Image, name: str) -> None:
+        response = self.do_request(
+            self._url(self._container.manifest_url(name)),
+            "PUT",
+            data=image.manifest,
+            headers={"Content-Type": image.media_type},
+        )
+        if response.status_code != 201:
+            raise self._refused(response)
+        read_answer(response)
+        self._check(image.digest, response, "the manifest")
+        self.read_back(image, name)
+
+    def read_back(self, image: Image, name: str) -> None:
+        """Check that the registry gives the manifest out as it was put in."""
+        self.check_manifest(image.digest, digest_of(self.manifest(name)[0]))
+
+    def check_manifest(self, expected: str, got: str) -> None:
+        """Check that a manifest is the one it should be."""
+        if got != expected:
+            raise self._contradicts("the manifest", expected, got)
+
+    def manifest(self, name: str) -> tuple[bytes, str]:
+        """Return the bytes and the media type of what a tag or a digest names."""
+        response = self.do_request(
+            self._url(self._container.manifest_url(name)), headers={"Accept": _MANIFESTS}
+        )
+        if response.status_code != 200:
+            raise self._refused(response)
+        answer = read_answer(response)
+        self._check(digest_of(answer.body), response, "the manifest")
+        return answer.body, answer.headers.get("Content-Type", "").partition(";")[0].strip()
+
+    def start_download(self, digest: str, position: int) -> requests.Response:
+        """Ask for a blob from `position` on."""
+        headers = {"Range": f"bytes={position}-"} if position else {}
+        url = self._url(self._container.get_blob_url(digest))
+        response = self.do_request(url, headers=headers)
+        if response.status_code not in {200, 206}:
+            raise self._refused(response)
+        return response
+
+    def _url(self, path: str) -> str:
+        return f"{self.prefix}://{path}"
+
+    def _check(self, digest: str, response: requests.Response, what: str) -> None:
+        said = response.headers.get(_DIGEST_HEADER, digest)
+        # A registry may know the same bytes by another algorithm (distribution-spec, "Digests").
+        if said != digest and said.startswith("sha256:"):
+            raise self._contradicts(what, digest, said)
+
+    def _contradicts(self, what: str, expected: str, got: str) -> Unreadable:
+        return Unreadable(
+            "digest-mismatch",
+            f"`{self._reference.registry}` contradicts itself: {what} is `{expected}` and it says"
+            f" `{got}`",
+            hint="do not deploy it; look at what stands between here and the registry",
+        )
+
+
+def _scope(repository: str, doing: Literal["push", "pull", "login"]) -> str:
+    if doing == "login":
+        return ""
+    return f"repository:{repository}:{'pull,push' if doing == 'push' else 'pull'}"
