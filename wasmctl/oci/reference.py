@@ -15,7 +15,7 @@ from typing import Final
 
 from wasmctl.errors import UsageError
 
-__all__ = ["DOCKER_HUB", "Reference", "check_tag", "parse_reference"]
+__all__ = ["DOCKER_HUB", "Reference", "check_tag", "parse_reference", "reads_as_version"]
 
 DOCKER_HUB: Final = "docker.io"
 _DOCKER_HUB_HOSTS: Final = frozenset({DOCKER_HUB, "index.docker.io", "registry-1.docker.io"})
@@ -30,6 +30,8 @@ _REPOSITORY_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"{_REPOSITORY_PART}(?:/{_REPOSITORY_PART})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+# `1.2`, `v1.2.3`, `2024.05.01`, `1.2.3-rc.1`: what a reader takes for something that stays.
+_VERSION = re.compile(r"[vV]?\d+(\.\d+)+([-_.+][0-9A-Za-z][0-9A-Za-z_.+-]*)?")
 # reference.go, RepositoryNameTotalLengthMax.
 _REPOSITORY_LENGTH = 255
 _TAG_LENGTH = 128
@@ -130,6 +132,11 @@ def check_tag(tag: str) -> str:
         f"`{tag}` cannot be a tag: letters, digits, `_`, `.` and `-` make one",
         hint=f"write `{better}`" if better else "give a tag such as `1.0.0`",
     )
+
+
+def reads_as_version(tag: str) -> bool:
+    """Return whether people would expect `tag` to mean the same image for ever."""
+    return _VERSION.fullmatch(tag) is not None
 
 
 def _without_scheme(text: str) -> str:

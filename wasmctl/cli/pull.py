@@ -1,0 +1,110 @@
+"""`wasmctl pull`: fetch an image, verify it, and take the module out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wasmctl.cli.options import CaFile, Insecure, PlainHttp
+from wasmctl.results import Result
+from wasmctl.session import Session
+
+if TYPE_CHECKING:
+    from wasmctl.oci.image import ImageSource
+    from wasmctl.oci.options import RegistryOptions
+
+__all__ = ["register"]
+
+_DEFAULT_OUTPUT = Path("plugin.wasm")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+
+    @app.command()
+    def pull(
+        ctx: typer.Context,
+        place: Annotated[
+            str,
+            typer.Argument(
+                metavar="REF", help="HOST/REPOSITORY:TAG or @sha256:…; or an OCI layout's path."
+            ),
+        ],
+        output: Annotated[
+            Path,
+            typer.Option("-o", "--output", metavar="FILE", help="Where the module goes."),
+        ] = _DEFAULT_OUTPUT,
+        username: Annotated[
+            str | None,
+            typer.Option("-u", "--username", metavar="USER", help="The registry's user."),
+        ] = None,
+        password_stdin: Annotated[
+            bool, typer.Option("--password-stdin", help="Read the password from stdin.")
+        ] = False,
+        plain_http: PlainHttp = None,
+        ca_file: CaFile = None,
+        insecure: Insecure = False,
+    ) -> Result:
+        """Fetch a plug-in's image, verify every digest, and write its module; prints the path."""
+        from wasmctl.cli.registry import registry_options
+        from wasmctl.oci.unpack import unpack_module
+
+        session: Session = ctx.obj
+        options = registry_options(
+            session,
+            username=username,
+            password_stdin=password_stdin,
+            plain_http=plain_http,
+            ca_file=ca_file,
+            insecure=insecure,
+        )
+        name, image = _find_image(place, session, options)
+        path = Path(session.cwd, output)
+        if path.is_dir():
+            path /= _DEFAULT_OUTPUT
+        module = unpack_module(image, path)
+        session.console.say(f"pulled {name} ({module.size / 1e6:.1f} MB, {module.format})")
+        shown = path.relative_to(session.cwd) if path.is_relative_to(session.cwd) else path
+        return Result(
+            data={
+                "reference": name,
+                "digest": image.digest,
+                "path": str(path),
+                "sha256": module.sha256,
+                "size": module.size,
+                "format": module.format,
+            },
+            lines=(str(shown),),
+        )
+
+
+def _find_image(place: str, session: Session, options: RegistryOptions) -> tuple[str, ImageSource]:
+    """Return the image's name with its digest, and the image itself, no index any more."""
+    layout = Path(session.cwd, place)
+    if layout.exists():
+        from wasmctl.oci.layout import read_layout
+
+        found = read_layout(layout)
+        return f"{place}@{found.digest}", found
+    from wasmctl.oci.manifest import choose_child
+    from wasmctl.oci.reference import parse_reference
+    from wasmctl.oci.registry import fetch_image
+
+    reference = parse_reference(place, require_registry=False)
+    if reference.read_as:
+        session.console.say(reference.read_as)
+    if reference.tag is None and reference.digest is None:
+        reference = reference.with_tag("latest")
+        session.console.say(f"no tag given: `{reference}`")
+    image = fetch_image(reference, options)
+    child = choose_child(image.manifest, image.media_type)
+    if child is not None:
+        if not child.meshes_agree:
+            session.console.warn(
+                f"`{reference}` is an index with an image for {child.platform} only: Istio and"
+                " Envoy Gateway look for linux/amd64 and will not load it"
+            )
+        image = fetch_image(reference.with_digest(child.descriptor.digest), options)
+    return str(reference.with_digest(image.digest)), image
