@@ -17,14 +17,12 @@ base_image_version() {
 }
 
 base_image_install() {
-    local work root
-    mkdir -p "$CACHE"
     # Beside the result: the root is big, and /tmp may be small or mounted without devices.
-    work=$(mktemp -d "$CACHE/.base-image.XXXXXX")
-    # shellcheck disable=SC2064  # the folder is known now and not when the trap runs
-    trap "rm -rf '$work'" EXIT
-    root=$work/root
-    retry 600 debootstrap --variant=minbase --include="$BASE_IMAGE_PACKAGES" "$BASE_IMAGE_SUITE" "$root"
+    local work=$CACHE/.base-image root=$CACHE/.base-image/root
+    make_anew "$work"
+    # shellcheck disable=SC2016  # for the inner shell: each attempt starts from nothing
+    retry 600 sh -c 'rm -rf --one-file-system "$3" && exec debootstrap --variant=minbase --include="$1" "$2" "$3"' \
+        sh "$BASE_IMAGE_PACKAGES" "$BASE_IMAGE_SUITE" "$root"
     cp -L "$BASE_IMAGE_BUNDLE" "$root/etc/ssl/certs/ca-certificates.crt"
     printf '[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n' >"$root/etc/pip.conf"
     rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* "$root"/usr/share/{doc,man,locale}/*

