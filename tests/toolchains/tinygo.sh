@@ -42,10 +42,10 @@ tinygo_install() {
 # Go's proxies need not answer for a list of versions, so the version is required in a go.mod.
 tinygo_build() {
     local work=$2/build
-    mkdir "$work"
+    mkdir -p "$work/temporary"
     cd "$work" || return
     printf 'module tinygo\n\ngo 1.22\n\nrequire github.com/tinygo-org/tinygo v%s\n' "$1" >go.mod
-    export GOTOOLCHAIN=${TINYGO_GO[$1]} GOFLAGS=-mod=mod GOWORK=off GOOS='' GOARCH='' TMPDIR=$work
+    export GOTOOLCHAIN=${TINYGO_GO[$1]} GOFLAGS=-mod=mod GOWORK=off GOOS='' GOARCH='' TMPDIR=$work/temporary
     export CGO_ENABLED=1 CGO_CFLAGS=-O0 CGO_CXXFLAGS=-O0
     retry 300 go mod download github.com/tinygo-org/tinygo >&2
     retry 1200 go build -trimpath -tags llvm16 -o "$2/bin/tinygo" github.com/tinygo-org/tinygo >&2
