@@ -78,6 +78,10 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _invoke(console: Console, args: list[str], tail: tuple[str, ...]) -> Result | int:
+    if "_WASMCTL_COMPLETE" in os.environ:
+        # Typer converts the words typed so far with pydantic, whose import takes as long as all
+        # the rest; completion needs none of the values, and does without what cannot be had.
+        sys.modules["typer._adapters"] = None  # type: ignore[assignment]
     tree = typer.main.get_command(make_app(console, tail))
     result: Result | int | None = tree.main(args, prog_name="wasmctl", standalone_mode=False)
     if result == ExitCode.INTERRUPTED:  # typer turns Ctrl-C into this number
