@@ -96,7 +96,8 @@ def _fill(image: Image, folder: Path, name: str | None) -> None:
             place = folder / path
             fresh = not place.exists()
             # A blob's path is its hash: the same path and size are the same bytes.
-            if not fresh and path != _INDEX and place.stat().st_size == blob.size:
+            same = not fresh and path != _INDEX and place.stat().st_size == blob.size
+            if same or (path == _MARKER and not fresh):
                 continue
             place.parent.mkdir(parents=True, exist_ok=True)
             with replacing(place) as sink, blob.open() as content:
