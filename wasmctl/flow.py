@@ -120,7 +120,7 @@ def _module_of(project: Project, session: Session, *, build: bool) -> Path:
     recorded = read_record(project.dist).get("module")
     known = isinstance(recorded, Mapping) and recorded.get("sha256") == digest
     because = "" if known else "; it is not what `wasmctl build` recorded"
-    session.console.say(f"taking {shown} as it stands, not built now{because}")
+    session.console.say(f"taking {shown} as it stands{because}")
     return project.module
 
 

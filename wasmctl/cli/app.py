@@ -18,7 +18,7 @@ import typer
 from typer.exceptions import TyperException
 
 from wasmctl import __version__
-from wasmctl.cli import build, config, package, push
+from wasmctl.cli import build, config, init, package, pull, push, quickstart
 from wasmctl.console import Console, wants_colour
 from wasmctl.errors import ExitCode, UsageError, WasmctlError
 from wasmctl.results import ErrorItem, Result, envelope
@@ -28,9 +28,12 @@ __all__ = ["make_app", "run"]
 
 # In the order of the road, which is the order of `wasmctl --help`.
 VERBS: Final[tuple[Callable[[typer.Typer], None], ...]] = (
+    quickstart.register,
+    init.register,
     build.register,
     package.register,
     push.register,
+    pull.register,
     config.register,
 )
 # Verbs that hand what stands behind `--` to a tool.

@@ -47,9 +47,10 @@ def register(app: typer.Typer) -> None:
         from wasmctl.toolchain.module import BuildRequest
 
         session: Session = ctx.obj
+        places: list[Path | None] = [*folders] if folders else [None]
         projects = [
             project
-            for folder in folders or [None]
+            for folder in places
             for project in load_projects(folder, session, package=package)
         ]
         if output is not None and len(projects) > 1:

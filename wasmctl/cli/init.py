@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from wasmctl.scaffold.plan import ScaffoldPlan
     from wasmctl.scaffold.template import Language, Template
 
-__all__ = ["register"]
+__all__ = ["register", "tinygo_release"]
 
 
 class LanguageChoice(StrEnum):
@@ -96,7 +96,7 @@ def register(app: typer.Typer) -> None:
         ] = False,
         list_: Annotated[bool, typer.Option("--list", help="List the templates.")] = False,
     ) -> Result:
-        """Start a plug-in project from a template, or adopt an existing one."""
+        """Start a plug-in project, or adopt an existing one."""
         session: Session = ctx.obj
         if list_:
             return _list()
@@ -157,7 +157,7 @@ def _create(given: _Wanted, session: Session) -> Result:
         answers = Answers(
             name=wanted.name or own_name,
             toolchain=toolchain,
-            tinygo=_tinygo(session) if toolchain == "tinygo" else None,
+            tinygo=tinygo_release(session) if toolchain == "tinygo" else None,
             data=wanted.data,
         )
         plan = plan_scaffold(template, folder, answers, force=wanted.force, ask=session.prompts)
@@ -300,12 +300,18 @@ def _command(wanted: _Wanted) -> str:
     return shlex.join(words)
 
 
-def _tinygo(session: Session) -> str | None:
-    """Return the release of the TinyGo at hand, and say what is done without one."""
-    from wasmctl.process import capture, find_program
+def tinygo_release(session: Session) -> str | None:
+    """Return the release of the TinyGo at hand; None, and a word about it, where there is none."""
+    from wasmctl.errors import ToolMissing
+    from wasmctl.process import capture
+    from wasmctl.toolchain.tools import environment_with, find_tool
 
-    tool = session.env.get("WASMCTL_TINYGO") or find_program("tinygo", session.env)
-    said = capture([tool, "version"], env=session.env).stdout if tool else ""
+    try:
+        tool = find_tool("tinygo", session)
+        env = environment_with(session.env, tool)
+        said = capture([tool.path, "version"], env=env).stdout
+    except ToolMissing as missing:
+        said = missing.message
     release = re.search(r"version (\d+\.\d+[\w.-]*)", said)
     if release is None:
         session.console.say("no TinyGo at hand: the project is written for the newest")

@@ -18,7 +18,7 @@ __all__ = ["register"]
 def register(app: typer.Typer) -> None:
     """Add the verb."""
 
-    @app.command()
+    @app.command(epilog="Prints the image's digest: the one that push would give it.")
     def package(
         ctx: typer.Context,
         folder: Folder = None,
@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
         annotate_git: AnnotateGit = False,
         no_build: NoBuild = False,
     ) -> Result:
-        """Build, and write the image as an OCI layout; prints its digest."""
+        """Build, and write the image as an OCI layout."""
         from wasmctl.flow import PackageRequest, packaged
         from wasmctl.oci.image import Format
         from wasmctl.oci.layout import write_layout

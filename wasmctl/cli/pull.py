@@ -47,7 +47,7 @@ def register(app: typer.Typer) -> None:
         ca_file: CaFile = None,
         insecure: Insecure = False,
     ) -> Result:
-        """Fetch a plug-in's image, verify every digest, and write its module; prints the path."""
+        """Fetch an image and write its module, verified."""
         from wasmctl.cli.registry import registry_options
         from wasmctl.oci.unpack import unpack_module
 

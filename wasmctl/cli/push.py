@@ -40,7 +40,7 @@ class Via(StrEnum):
 def register(app: typer.Typer) -> None:
     """Add the verb."""
 
-    @app.command()
+    @app.command(epilog="The last line of stdout is REF@sha256:DIGEST, to be deployed as it is.")
     def push(
         ctx: typer.Context,
         places: Annotated[
@@ -75,7 +75,7 @@ def register(app: typer.Typer) -> None:
         ca_file: CaFile = None,
         insecure: Insecure = False,
     ) -> Result:
-        """Build, package and push; the last line of stdout is REF@sha256:DIGEST."""
+        """Build, package and push to a registry."""
         from wasmctl.cli.registry import registry_options
         from wasmctl.flow import PackageRequest, PushRequest
         from wasmctl.oci.image import Format

@@ -1,0 +1,141 @@
+"""`wasmctl quickstart`: the whole road in one command."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from wasmctl.cli.init import LanguageChoice, ToolchainChoice, tinygo_release
+from wasmctl.results import JSONValue, Result
+from wasmctl.session import Session
+
+if TYPE_CHECKING:
+    from wasmctl.oci.image import Image
+    from wasmctl.project.project import Project
+    from wasmctl.project.settings import ToolchainName
+
+__all__ = ["register"]
+
+_SOURCES: Final = {"cargo": "src/lib.rs", "go": "main.go", "tinygo": "main.go"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+
+    @app.command()
+    def quickstart(
+        ctx: typer.Context,
+        folder: Annotated[
+            Path, typer.Argument(metavar="DIR", help="The new project's folder.")
+        ] = Path("hello"),
+        language: Annotated[
+            LanguageChoice, typer.Option(help="The language.", show_default="go")
+        ] = LanguageChoice.GO,
+        toolchain: Annotated[
+            ToolchainChoice | None, typer.Option(help="What compiles it; says the language too.")
+        ] = None,
+    ) -> Result:
+        """Scaffold, build and package a plug-in in one command."""
+        from wasmctl.scaffold.template import DEFAULT_TEMPLATE, choose_toolchain, find_bundled
+
+        session: Session = ctx.obj
+        chosen = choose_toolchain(
+            find_bundled(DEFAULT_TEMPLATE),
+            language=None if toolchain else language.value,
+            toolchain=None if toolchain is None else toolchain.value,
+        )
+        steps = _Steps(session)
+        place = Path(session.cwd, folder)
+        with steps("scaffold", f"a plug-in that lets in `allow: true`, for {chosen}"):
+            _scaffold(place, chosen, session)
+        project = _load(place, session)
+        with steps("build", f"with {chosen}; the first time it compiles its standard library too"):
+            module = _build(project, session)
+        with steps("package", "an image that every mesh loads"):
+            image = _package(project, session)
+        return Result(
+            data={
+                "folder": str(place),
+                "module": module,
+                "digest": image.digest,
+                "output": str(project.dist / "image"),
+                "steps": steps.done,
+            },
+            lines=_next(folder, chosen),
+        )
+
+
+class _Steps:
+    """Says each step as it starts, and its time when it has ended."""
+
+    def __init__(self, session: Session) -> None:
+        self.done: list[dict[str, JSONValue]] = []
+        self._console = session.console
+
+    def __call__(self, name: str, what: str) -> _Steps:
+        self._name = name
+        self._console.say(f"{self._console.style(name, 'bold')}: {what}")
+        return self
+
+    def __enter__(self) -> None:
+        self._started = time.monotonic()
+
+    def __exit__(self, kind: type[BaseException] | None, *_rest: object) -> None:
+        if kind is None:
+            seconds = time.monotonic() - self._started
+            self.done.append({"name": self._name, "seconds": round(seconds, 3)})
+            self._console.say(f"  done in {seconds:.1f} s")
+
+
+def _scaffold(place: Path, toolchain: ToolchainName, session: Session) -> None:
+    from wasmctl.scaffold.apply import apply_scaffold
+    from wasmctl.scaffold.names import suggest_name
+    from wasmctl.scaffold.scaffold import Answers, plan_scaffold
+    from wasmctl.scaffold.template import DEFAULT_TEMPLATE, find_bundled
+
+    answers = Answers(
+        name=suggest_name(place.name, fallback=DEFAULT_TEMPLATE),
+        toolchain=toolchain,
+        tinygo=tinygo_release(session) if toolchain == "tinygo" else None,
+    )
+    apply_scaffold(plan_scaffold(find_bundled(DEFAULT_TEMPLATE), place, answers))
+
+
+def _load(place: Path, session: Session) -> Project:
+    from wasmctl.project.load import load_projects
+
+    return load_projects(place, session)[0]
+
+
+def _build(project: Project, session: Session) -> dict[str, JSONValue]:
+    from wasmctl.cli.build import module_data
+    from wasmctl.flow import build_one
+    from wasmctl.toolchain.module import BuildRequest
+
+    return module_data(build_one(project, session, BuildRequest(live=True)))
+
+
+def _package(project: Project, session: Session) -> Image:
+    from wasmctl.flow import PackageRequest, packaged
+    from wasmctl.oci.image import Format
+    from wasmctl.oci.layout import write_layout
+
+    request = PackageRequest(format=Format(project.settings.image.format), build=False)
+    with packaged(project, session, request) as image:
+        write_layout(image, project.dist / "image", name=project.version)
+    session.console.say(f"  {image.digest}")
+    return image
+
+
+def _next(folder: Path, toolchain: ToolchainName) -> tuple[str, ...]:
+    return (
+        "next:",
+        f"  cd {shlex.quote(str(folder))}",
+        f"  wasmctl build                              # after a change of {_SOURCES[toolchain]}",
+        "  wasmctl push HOST/REPOSITORY:TAG           # to a registry; prints what to deploy",
+        "  wasmctl pull HOST/REPOSITORY:TAG           # and back",
+    )
