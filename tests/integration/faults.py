@@ -6,12 +6,14 @@ import contextlib
 import http.client
 import re
 import socket
+import ssl
 import struct
 import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -37,9 +39,12 @@ class Seen:
 
 
 class FaultyRegistry:
-    """Serves on loopback and passes on to `upstream` (host and port)."""
+    """Serves on loopback and passes on to `upstream` (host and port).
 
-    def __init__(self, upstream: str) -> None:
+    With a folder of `certificates` (cert.pem, key.pem) it speaks TLS itself.
+    """
+
+    def __init__(self, upstream: str, *, certificates: Path | None = None) -> None:
         self.upstream = upstream
         self.faults: list[Fault] = []
         self.seen: list[Seen] = []
@@ -51,6 +56,10 @@ class FaultyRegistry:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        if certificates is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificates / "cert.pem", certificates / "key.pem")
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self.host = f"127.0.0.1:{self._server.server_port}"
 
     def new_name(self) -> str:
@@ -141,8 +150,9 @@ class FaultHandler(BaseHTTPRequestHandler):
         """Reset the connection."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close_connection = True
-        with contextlib.suppress(OSError):
-            self.connection.shutdown(socket.SHUT_RD)
+        # The socket is open as long as a file of it is.
+        self.rfile.close()
+        self.wfile.close()
         self.connection.close()
 
     def handle(self) -> None:

@@ -182,10 +182,14 @@ def make_certificate(folder: Path, *, name: str, days: int = 2) -> None:
         "-keyout", folder / "ca-key.pem", "-out", folder / "ca.pem",
     )  # fmt: skip
     _openssl(
-        "req", "-x509", *key, "-subj", f"/CN={name}", "-days", str(days),
-        "-CA", folder / "ca.pem", "-CAkey", folder / "ca-key.pem",
+        "req", *key, "-subj", f"/CN={name}",
         "-addext", "basicConstraints=critical,CA:FALSE", "-addext", f"subjectAltName={kind}:{name}",
-        "-keyout", folder / "key.pem", "-out", folder / "cert.pem",
+        "-keyout", folder / "key.pem", "-out", folder / "request.pem",
+    )  # fmt: skip
+    _openssl(
+        "x509", "-req", "-in", folder / "request.pem", "-days", str(days),
+        "-CA", folder / "ca.pem", "-CAkey", folder / "ca-key.pem", "-copy_extensions", "copy",
+        "-out", folder / "cert.pem",
     )  # fmt: skip
 
 

@@ -273,6 +273,9 @@ def _usual(answer: Answer, asked: Asked) -> tuple[str, str, str]:
         case _ if status >= 500:
             hint = "the fault is the registry's: try again later, or look at its log"
             return "registry-failed", f"`{host}` failed with status {status}", hint
+        case 200:
+            hint = "check that the address is a registry's, and that no log-in page stands before"
+            return "registry-answer", f"`{host}` answered with what no registry says", hint
         case _:
             hint = "check that the address is a registry's"
             return "registry-answer", f"`{host}` answered with status {status}", hint

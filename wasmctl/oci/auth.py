@@ -107,10 +107,10 @@ class Authorizer:
         challenges = parse_challenges(original.headers.get("WWW-Authenticate", ""))
         with self._lock:
             self.was_asked = True
-            if self._header is None or self._header == tried:
+            if self.refusal is None and self._header in {None, tried}:
                 self._header = self._answer(challenges, tried, original.url)
             header = self._header
-        if header is None:
+        if header is None or header == tried:
             return dict(headers), False
         return {**headers, "Authorization": header}, True
 
@@ -132,8 +132,8 @@ class Authorizer:
         elif "basic" in offered and found is not None and found.password:
             header = f"Basic {_basic(found)}"
         else:
-            return None
-        return None if header == tried else header
+            return tried
+        return header
 
     def _token(self, parameters: Mapping[str, str], *, asked_by: str) -> str | None:
         realm = parameters.get("realm", "")

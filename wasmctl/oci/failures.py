@@ -90,13 +90,25 @@ def explain_failure(
         for cause in causes
     ):
         return _explain_proxy(proxy, host)
+    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
+        return RegistryError(
+            "registry-refused",
+            f"nothing listens at `{host}`: the connection was refused",
+            hint="check host and port, and that the registry runs",
+        )
+    return _explain_silence(causes, host, waited) or _explain_rest(error, causes, host)
+
+
+def _explain_silence(
+    causes: list[BaseException], host: str, waited: tuple[float, float]
+) -> RegistryError | None:
     for cause in causes:
         match cause:
-            case ConnectionRefusedError():
+            case urllib3_errors.NewConnectionError():  # of urllib3's time-outs, but none itself
                 return RegistryError(
-                    "registry-refused",
-                    f"nothing listens at `{host}`: the connection was refused",
-                    hint="check host and port, and that the registry runs",
+                    "registry-unreachable",
+                    f"`{host}` cannot be reached: {_reason(causes[-1])}",
+                    hint="check the network, or set `HTTPS_PROXY` where a proxy leads out",
                 )
             case requests.ConnectTimeout() | urllib3_errors.ConnectTimeoutError():
                 return _timeout(f"`{host}` could not be connected to within {waited[0]:.0f} s")
@@ -104,7 +116,7 @@ def explain_failure(
                 return _timeout(f"`{host}` took the request and said nothing for {waited[1]:.0f} s")
             case _:
                 pass
-    return _explain_rest(error, causes, host)
+    return None
 
 
 def _explain_rest(error: Exception, causes: list[BaseException], host: str) -> RegistryError:
@@ -114,13 +126,6 @@ def _explain_rest(error: Exception, causes: list[BaseException], host: str) -> R
             f"`{host}` cannot be asked: {_reason(error)}",
             hint="check the registry's address and the proxy's; SOCKS proxies need"
             " `pip install requests[socks]`",
-        )
-    unreachable = any(isinstance(cause, urllib3_errors.NewConnectionError) for cause in causes)
-    if unreachable:
-        return RegistryError(
-            "registry-unreachable",
-            f"`{host}` cannot be reached: {_reason(causes[-1])}",
-            hint="check the network, or set `HTTPS_PROXY` where a proxy leads out",
         )
     return Cut(
         "registry-cut",

@@ -32,7 +32,14 @@ from wasmctl.oci.options import RegistryOptions
 from wasmctl.oci.parallel import in_parallel
 from wasmctl.oci.reference import Reference
 from wasmctl.oci.tags import check_tags
-from wasmctl.oci.transport import Transport, Upload, read_answer, refuse_downgrade, same_origin
+from wasmctl.oci.transport import (
+    Answer,
+    Transport,
+    Upload,
+    read_answer,
+    refuse_downgrade,
+    same_origin,
+)
 
 __all__ = ["Pushed", "RegistryOptions", "RemoteImage", "check_login", "fetch_image", "push_image"]
 
@@ -215,7 +222,11 @@ class _Registry(oras.provider.Registry):  # type: ignore[misc]  # oras has no ty
         response = self._transport.send(method, url, headers=sent, body=body)
         if response.status_code != 401 or not same_origin(response.url, self._base):
             return response
-        sent, useful = self._authorizer.authenticate_request(response, sent)
+        try:
+            sent, useful = self._authorizer.authenticate_request(response, sent)
+        except WasmctlError:
+            response.close()
+            raise
         if not useful:
             return response
         read_answer(response)
@@ -229,9 +240,8 @@ class _Registry(oras.provider.Registry):  # type: ignore[misc]  # oras has no ty
             )
         return find_credentials(reference.registry, options.env, repository=reference.repository)
 
-    def _refused(self, response: requests.Response) -> WasmctlError:
-        """Return the error that an answer means, by its own words where it has some."""
-        answer = read_answer(response)
+    def _refused(self, answer: Answer) -> WasmctlError:
+        """Return the error that an answer means."""
         if answer.status == 401 and self._authorizer.refusal is not None:
             # The token server's reasons are better than the registry's.
             answer = self._authorizer.refusal
@@ -245,10 +255,9 @@ class _Registry(oras.provider.Registry):  # type: ignore[misc]  # oras has no ty
 
     def log_in(self) -> bool:
         """Show the credentials; return whether the registry asked for them."""
-        response = self.do_request(self._base)
-        if response.status_code != 200:
-            raise self._refused(response)
-        read_answer(response)
+        answer = read_answer(self.do_request(self._base))
+        if answer.status != 200:
+            raise self._refused(answer)
         return self._authorizer.was_asked
 
     def survey(self, image: Image, tags: Sequence[str]) -> tuple[dict[str, str | None], list[Blob]]:
@@ -269,33 +278,29 @@ class _Registry(oras.provider.Registry):  # type: ignore[misc]  # oras has no ty
         )
         return held, [blob for blob in image.blobs if blob.digest in missing]
 
-    def _head(self, url: str, headers: dict[str, str] | None = None) -> requests.Response | None:
+    def _head(self, path: str, headers: dict[str, str] | None = None) -> Answer | None:
         """Return the answer to HEAD, or None for a 404."""
-        response = self.do_request(url, "HEAD", headers=headers)
-        if response.status_code == 404:
+        answer = self._ask(path, "HEAD", headers=headers)
+        if answer.status == 404:
             return None
-        if response.status_code >= 300:
-            # An answer to HEAD has no words.
-            again = self.do_request(url, "GET", headers=headers)
-            if again.status_code >= 300:
-                raise self._refused(again)
-            again.close()
-            return again
-        return response
+        if answer.status != 200:
+            # An answer to HEAD has no words, the one to GET says why.
+            raise self._refused(self._ask(path, headers=headers))
+        return answer
 
     def _held(self, tag: str) -> str | None:
-        response = self._head(self._url(self._container.manifest_url(tag)), {"Accept": _MANIFESTS})
-        if response is None:
+        answer = self._head(self._container.manifest_url(tag), {"Accept": _MANIFESTS})
+        if answer is None:
             return None
-        return response.headers.get(_DIGEST_HEADER) or digest_of(self.manifest(tag)[0])
+        return answer.headers.get(_DIGEST_HEADER) or digest_of(self.manifest(tag)[0])
 
     def _has(self, blob: Blob) -> bool:
-        response = self._head(self._url(self._container.get_blob_url(blob.digest)))
-        if response is None:
+        answer = self._head(self._container.get_blob_url(blob.digest))
+        if answer is None:
             return False
-        self._check(blob.digest, response, "a blob")
+        self._check(blob.digest, answer, "a blob")
         # A size of its own opinion is no sign of the same bytes: the blob is sent anew.
-        return response.headers.get("Content-Length", str(blob.size)) == str(blob.size)
+        return answer.headers.get("Content-Length", str(blob.size)) == str(blob.size)
 
     def upload(self, blobs: Sequence[Blob], advance: Callable[[int], None]) -> None:
         """Send blobs, at once where there are several."""
@@ -307,10 +312,10 @@ class _Registry(oras.provider.Registry):  # type: ignore[misc]  # oras has no ty
         body = Upload(blob.open, size=blob.size, advance=advance, stopped=self._stopped)
         # What was cut in the middle starts with a new session: the old one is in an unknown state.
         response = self._transport.persist(lambda: self._upload_once(blob, body))
-        if response.status_code != 201:
-            raise self._refused(response)
-        read_answer(response)
-        self._check(blob.digest, response, "a blob")
+        answer = read_answer(response)
+        if answer.status != 201:
+            raise self._refused(answer)
+        self._check(blob.digest, answer, "a blob")
 
     def _upload_once(self, blob: Blob, body: Upload) -> requests.Response:
         """POST, then PUT all of it (distribution-spec, "Pushing a blob monolithically")."""
@@ -336,16 +341,12 @@ class _Registry(oras.provider.Registry):  # type: ignore[misc]  # oras has no ty
         in_parallel(jobs, stopped=self._stopped)
 
     def _publish(self, image: Image, name: str) -> None:
-        response = self.do_request(
-            self._url(self._container.manifest_url(name)),
-            "PUT",
-            data=image.manifest,
-            headers={"Content-Type": image.media_type},
-        )
-        if response.status_code != 201:
-            raise self._refused(response)
-        read_answer(response)
-        self._check(image.digest, response, "the manifest")
+        kind = {"Content-Type": image.media_type}
+        path = self._container.manifest_url(name)
+        answer = self._ask(path, "PUT", data=image.manifest, headers=kind)
+        if answer.status != 201:
+            raise self._refused(answer)
+        self._check(image.digest, answer, "the manifest")
         self.read_back(image, name)
 
     def read_back(self, image: Image, name: str) -> None:
@@ -359,13 +360,12 @@ class _Registry(oras.provider.Registry):  # type: ignore[misc]  # oras has no ty
 
     def manifest(self, name: str) -> tuple[bytes, str]:
         """Return the bytes and the media type of what a tag or a digest names."""
-        response = self.do_request(
-            self._url(self._container.manifest_url(name)), headers={"Accept": _MANIFESTS}
-        )
-        if response.status_code != 200:
-            raise self._refused(response)
-        answer = read_answer(response)
-        self._check(digest_of(answer.body), response, "the manifest")
+        answer = self._ask(self._container.manifest_url(name), headers={"Accept": _MANIFESTS})
+        if answer.status != 200:
+            raise self._refused(answer)
+        self._check(digest_of(answer.body), answer, "the manifest")
+        if not answer.body.lstrip().startswith(b"{"):
+            raise self._refused(answer)  # a page for browsers
         return answer.body, answer.headers.get("Content-Type", "").partition(";")[0].strip()
 
     def start_download(self, digest: str, position: int) -> requests.Response:
@@ -374,14 +374,24 @@ class _Registry(oras.provider.Registry):  # type: ignore[misc]  # oras has no ty
         url = self._url(self._container.get_blob_url(digest))
         response = self.do_request(url, headers=headers)
         if response.status_code not in {200, 206}:
-            raise self._refused(response)
+            raise self._refused(read_answer(response))
         return response
+
+    def _ask(
+        self,
+        path: str,
+        method: str = "GET",
+        *,
+        headers: dict[str, str] | None = None,
+        data: bytes | None = None,
+    ) -> Answer:
+        return read_answer(self.do_request(self._url(path), method, data, headers))
 
     def _url(self, path: str) -> str:
         return f"{self.prefix}://{path}"
 
-    def _check(self, digest: str, response: requests.Response, what: str) -> None:
-        said = response.headers.get(_DIGEST_HEADER, digest)
+    def _check(self, digest: str, answer: Answer, what: str) -> None:
+        said = answer.headers.get(_DIGEST_HEADER, digest)
         # A registry may know the same bytes by another algorithm (distribution-spec, "Digests").
         if said != digest and said.startswith("sha256:"):
             raise self._contradicts(what, digest, said)
