@@ -229,7 +229,8 @@ def _say_next(plan: ScaffoldPlan, wanted: _Wanted, session: Session) -> None:
         session.console.say("everything is there already")
         return
     change = "" if plan.folder == session.cwd else f"cd {shlex.quote(wanted.folder)} && "
-    session.console.say(f"next: `{change}wasmctl build`; README.md has the rest of the road")
+    rest = "; README.md has the rest of the road" if "README.md" in plan.paths else ""
+    session.console.say(f"next: `{change}wasmctl build`{rest}")
 
 
 def _folder(wanted: _Wanted, session: Session) -> Path:

@@ -150,9 +150,10 @@ def read_template(folder: Path, *, name: str) -> Template:
         _check_bounds(shapes)
         description = str(document["description"])
     except (ValueError, KeyError, TypeError) as error:
+        reason = f"no `{error.args[0]}`" if isinstance(error, KeyError) else str(error)
         raise UsageError(
             "bad-template",
-            f"the template's `{_FILE_NAME}` is wrong: {error}",
+            f"the template's `{_FILE_NAME}` is wrong: {reason}",
             hint="it needs a `description` and a `[[shape]]` with `toolchain` and `layers` each",
         ) from None
     return Template(name=name, folder=folder, description=description, shapes=shapes)
