@@ -119,8 +119,9 @@ def test_a_registry_that_stops_reading_a_blob(
         handler.rfile.read(1000)
         hanging(handler)
 
-    faulty_registry.fault("PUT .*/blobs/", stop_reading)
-    error = failure(make_image(tmp_path, size=20_000_000), faulty_registry.new_name())
+    image = make_image(tmp_path, size=20_000_000)
+    faulty_registry.fault(f"PUT .*{image.layers[0].digest}", stop_reading)
+    error = failure(image, faulty_registry.new_name())
     assert error.code == "registry-timeout"
 
 
@@ -212,7 +213,7 @@ def test_a_connection_cut_in_a_blob_is_sent_again_from_its_start(
     faulty_registry: FaultyRegistry, tmp_path: Path
 ) -> None:
     image = make_image(tmp_path, size=3_000_000)
-    faulty_registry.fault("PUT .*/blobs/", cutting(after=200_000), times=2)
+    faulty_registry.fault(f"PUT .*{image.layers[0].digest}", cutting(after=200_000), times=2)
     advanced: list[int] = []
     assert push(image, faulty_registry.new_name(), advance=advanced.append)
     assert sum(advanced) == image.size
@@ -222,7 +223,7 @@ def test_a_connection_cut_in_a_blob_is_sent_again_from_its_start(
 @pytest.mark.usefixtures("impatient")
 def test_a_connection_that_is_always_cut(faulty_registry: FaultyRegistry, tmp_path: Path) -> None:
     image = make_image(tmp_path, size=3_000_000)
-    faulty_registry.fault("PUT .*/blobs/", cutting(after=200_000))
+    faulty_registry.fault(f"PUT .*{image.layers[0].digest}", cutting(after=200_000))
     error = failure(image, faulty_registry.new_name())
     assert (error.code, error.exit_code) == ("registry-cut", ExitCode.REGISTRY)
 
@@ -408,7 +409,7 @@ def test_tls_where_none_is_spoken(plain_registry: RunningRegistry, tmp_path: Pat
 def test_plain_http_where_tls_is_spoken(tls_registry: RunningRegistry, tmp_path: Path) -> None:
     error = failure(make_image(tmp_path), tls_registry.new_name())
     assert error.code == "tls-needed"
-    assert "--no-plain-http" in str(error.hint)
+    assert "--https" in str(error.hint)
 
 
 @pytest.mark.parametrize("content", [None, "not a certificate"])

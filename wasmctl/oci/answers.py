@@ -205,7 +205,7 @@ HINTS: Final[tuple[Hint, ...]] = (
     Hint(
         host=_ANY,
         words=r"HTTP request to an HTTPS server",
-        hint="the registry speaks TLS: give `--no-plain-http`",
+        hint="the registry speaks TLS: give `--https`",
         source="Go, net/http/server.go",
         statuses=(400,),
         code="tls-needed",
@@ -246,6 +246,13 @@ def _usual(answer: Answer, asked: Asked) -> tuple[str, str, str]:
         case 401 if asked.credentials is None:
             message = f"`{host}` asks for credentials to {to}, and none were found"
             return "unauthorized", message, f"{login} first"
+        case 401 if asked.doing == "login":
+            message = f"`{host}` refused the password of `{asked.credentials.username}`"
+            return (
+                "unauthorized",
+                message,
+                "check both; many registries want an access token for it",
+            )
         case 401:
             message = f"`{host}` refused the credentials {asked.credentials}"
             return "unauthorized", message, f"log in anew with {login}"
