@@ -9,6 +9,7 @@ https://docs.docker.com/reference/api/engine/version/v1.41/
 from __future__ import annotations
 
 import contextlib
+import socket
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ _DOCKERFILE: Final = f"FROM scratch\nCOPY {MODULE_NAME} /{MODULE_NAME}\n".encode
 # What go-containerregistry, and so Istio's fetcher, picks by default; an engine on an arm64 machine
 # would write its own.
 _PLATFORM: Final = "linux/amd64"
+_UNIX: Final = "unix://"
 _CONNECT_SECONDS: Final = 8
 # The engine says nothing while a slow registry answers.
 _SILENCE_SECONDS: Final = 300
@@ -131,14 +133,23 @@ def _credentials(reference: Reference, options: RegistryOptions) -> Credentials 
 
 
 class _Engine(APIClient):
-    """The engine, which is told no credentials when it builds: `scratch` is nobody's image."""
+    """The engine, told what it needs and nothing more."""
 
     def _set_auth_headers(self, headers: dict[str, str]) -> None:
-        """Send none; docker-py would ask every helper and send all there are."""
+        """Send no credentials to build: docker-py would ask every helper and send all there are."""
+
+    def _retrieve_server_version(self) -> str:
+        # The first request. REQUESTS_CA_BUNDLE would win over the engine's own authority.
+        self.trust_env = False
+        return cast("str", super()._retrieve_server_version())  # type: ignore[misc]  # untold
 
 
 def _connect(endpoint: Endpoint) -> _Engine:
     try:
+        if endpoint.host.startswith(_UNIX):
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.settimeout(_CONNECT_SECONDS)
+                probe.connect(endpoint.host.removeprefix(_UNIX))
         engine = _Engine(
             base_url=endpoint.host,
             version="auto",
@@ -146,10 +157,32 @@ def _connect(endpoint: Endpoint) -> _Engine:
             tls=_tls(endpoint),
             use_ssh_client=endpoint.host.startswith("ssh://"),
         )
+    except PermissionError as error:
+        raise ToolMissing(
+            "docker-unavailable",
+            f"the Docker engine at `{endpoint.host}` ({endpoint.origin}) is not yours to use",
+            hint="join the group `docker`, or push without it: `--via registry`",
+        ) from error
     except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-        raise _unavailable(endpoint, error) from error
+        # docker-py wants this library for `ssh://`, though it does without most of it.
+        first = "`pip install paramiko`" if "paramiko" in str(error) else "start it"
+        raise ToolMissing(
+            "docker-unavailable",
+            f"no Docker engine answers at `{endpoint.host}` ({endpoint.origin}): {_reason(error)}",
+            hint=f"{first}, or push without it: `--via registry`",
+        ) from error
     engine.timeout = _SILENCE_SECONDS
     return engine
+
+
+def _reason(error: BaseException) -> str:
+    """Return what the operating system said, under all that libraries wrap around it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror.lower()
+        cause = cause.__cause__ or cause.__context__
+    return str(error)
 
 
 def _tls(endpoint: Endpoint) -> TLSConfig | bool:
@@ -165,30 +198,10 @@ def _tls(endpoint: Endpoint) -> TLSConfig | bool:
     )
 
 
-def _unavailable(endpoint: Endpoint, error: Exception) -> ToolMissing:
-    causes: list[str] = []
-    cause: BaseException | None = error
-    while cause is not None:
-        causes.append(str(cause))
-        cause = cause.__cause__ or cause.__context__
-    where = f"`{endpoint.host}` ({endpoint.origin})"
-    if any("Permission denied" in text for text in causes):
-        return ToolMissing(
-            "docker-unavailable",
-            f"the Docker engine at {where} is not yours to use: permission denied",
-            hint="join the group `docker`, or push without it: `--via registry`",
-        )
-    return ToolMissing(
-        "docker-unavailable",
-        f"no Docker engine answers at {where}",
-        hint="start it, or push without it: `--via registry`",
-    )
-
-
 def _build(engine: _Engine, module: Path, size: int, labels: Mapping[str, str]) -> str:
     """Return the identity of the image that the engine built."""
     said: list[str] = []
-    identity = ""
+    identity = failure = ""
     try:
         lines = engine.build(
             # Streamed: a large module is never in memory.
@@ -201,14 +214,13 @@ def _build(engine: _Engine, module: Path, size: int, labels: Mapping[str, str]) 
             decode=True,
         )
         for line in cast("Iterator[_Line]", lines):
-            if "error" in line:
-                raise _build_failed(line["error"], said)
             said.append(line.get("stream", ""))
+            failure = line.get("error", failure)
             identity = line.get("aux", {}).get("ID", identity)
     except (docker.errors.DockerException, requests.RequestException) as error:
         raise _build_failed(_words(error), said) from error
-    if not identity:
-        raise _build_failed("it named no image", said)
+    if failure or not identity:
+        raise _build_failed(failure or "it named no image", said)
     return identity
 
 
@@ -272,7 +284,8 @@ def _push(
     advance: Callable[[int], None],
 ) -> str:
     """Return the digest under which the engine pushed one tag."""
-    digest, done = "", 0
+    digest = failure = ""
+    done = 0
     try:
         lines = engine.push(
             reference.name,
@@ -282,16 +295,15 @@ def _push(
             auth_config=_auth_config(reference, credentials),
         )
         for line in cast("Iterator[_Line]", lines):
-            if "error" in line:
-                raise _push_failed(line["error"], reference, credentials)
+            failure = line.get("error", failure)
             digest = line.get("aux", {}).get("Digest", digest)
             current = line.get("progressDetail", {}).get("current", done)
             advance(current - done)
             done = current
     except (docker.errors.DockerException, requests.RequestException) as error:
         raise _push_failed(_words(error), reference, credentials) from error
-    if not digest:
-        raise _push_failed("it told no digest", reference, credentials)
+    if failure or not digest:
+        raise _push_failed(failure or "it told no digest", reference, credentials)
     return digest
 
 
