@@ -1,4 +1,4 @@
-"""`wasmctl login` and `wasmctl logout`: credentials where docker, crane and podman look for them."""
+"""`wasmctl login` and `logout`: credentials where docker, crane and podman look for them."""
 
 from __future__ import annotations
 

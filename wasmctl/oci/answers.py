@@ -242,12 +242,13 @@ def _usual(answer: Answer, asked: Asked) -> tuple[str, str, str]:
     name = f"{asked.registry}/{asked.repository}" if asked.repository else asked.registry
     login = f"`wasmctl login {asked.registry}`"
     to = f"{asked.doing} `{name}`" if asked.repository else "log in"
+    shown = asked.credentials
     match status:
-        case 401 if asked.credentials is None:
+        case 401 if shown is None:
             message = f"`{host}` asks for credentials to {to}, and none were found"
             return "unauthorized", message, f"{login} first"
-        case 401 if asked.doing == "login":
-            message = f"`{host}` refused the password of `{asked.credentials.username}`"
+        case 401 if asked.doing == "login" and shown is not None:
+            message = f"`{host}` refused the password of `{shown.username}`"
             return (
                 "unauthorized",
                 message,

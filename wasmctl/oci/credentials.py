@@ -102,8 +102,7 @@ def store_credentials(
 
     Raises:
         RegistryError: the helper is missing or failed.
-        UsageError: the file cannot be read or is not JSON.
-        OSError: the file cannot be written.
+        UsageError: the file cannot be read or written, or is not JSON.
     """
     path = _docker_config(env)
     config = _read(path)
@@ -126,8 +125,7 @@ def erase_credentials(registry: str, env: Mapping[str, str]) -> tuple[str, ...]:
 
     Raises:
         RegistryError: the helper is missing or failed.
-        UsageError: the file cannot be read or is not JSON.
-        OSError: the file cannot be written.
+        UsageError: the file cannot be read or written, or is not JSON.
     """
     path = _docker_config(env)
     config = _read(path)
@@ -197,9 +195,17 @@ def _read(path: Path) -> Mapping[str, object]:
 def _write(path: Path, config: Mapping[str, object]) -> None:
     # Where the file is a link, what it points at is written: dotfiles are often kept elsewhere.
     path = path.resolve()
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with replacing(path, mode=0o600) as stream:
-        stream.write(json.dumps(config, indent="\t", ensure_ascii=False).encode() + b"\n")
+    content = json.dumps(config, indent="\t", ensure_ascii=False).encode() + b"\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with replacing(path, mode=0o600) as stream:
+            stream.write(content)
+    except OSError as error:
+        raise UsageError(
+            "cannot-write",
+            f"the credentials in `{path}` cannot be written: {error.strerror}",
+            hint="make its folder writable, or name another in DOCKER_CONFIG",
+        ) from error
 
 
 def _section(config: Mapping[str, object], name: str) -> Mapping[str, object]:
