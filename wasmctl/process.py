@@ -1,31 +1,33 @@
 """Runs other people's programs. The only module that knows subprocess.
 
-Every child is started from a list of arguments, never by a shell. Nothing here knows what a tool
+Every child is started from a list of arguments, never by a shell, and leads a process group of its
+own, so that it can be stopped together with all that it started. Nothing here knows what a tool
 does or what its exit code means.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import errno
 import os
-import pty
 import shutil
 import signal
 import subprocess
-import termios
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
-from wasmctl.errors import ToolFailed, ToolMissing
+from wasmctl.errors import ToolFailed, ToolMissing, UsageError, WasmctlError
+from wasmctl.terminal import LentTerminal, Talk
 
 __all__ = ["Completed", "capture", "find_program", "follow", "stop_all"]
 
-# How long a child is given after each signal before the next, harder one (seconds).
+# How long children are given after each signal before the next, harder one (seconds).
 _GRACE = ((signal.SIGINT, 0.3), (signal.SIGTERM, 0.2), (signal.SIGKILL, 5.0))
+_INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _running: set[subprocess.Popen[bytes]] = set()
 _running_lock = threading.Lock()
@@ -52,9 +54,10 @@ class Completed:
 
 
 def find_program(name: str, env: Mapping[str, str]) -> Path | None:
-    """Return the program that `name` means on the environment's PATH, or None."""
+    """Return the absolute path of what `name` means on the environment's PATH, or None."""
     found = shutil.which(name, path=env.get("PATH", os.defpath))
-    return None if found is None else Path(found)
+    # A relative entry of PATH counts from our folder, not from that of the child.
+    return None if found is None else Path(found).absolute()
 
 
 def capture(
@@ -67,6 +70,8 @@ def capture(
 ) -> Completed:
     """Run a program quietly and return what it said, whatever its exit code.
 
+    It has no terminal: a question that it would ask there fails at once.
+
     Args:
         argv: the program and its arguments.
         env: its whole environment.
@@ -77,20 +82,24 @@ def capture(
     Raises:
         ToolMissing: it cannot be started.
         ToolFailed: it did not end in time.
+        UsageError: its folder is not there.
     """
     started = time.monotonic()
-    child = _start(
-        argv, env=env, cwd=cwd, stdin=subprocess.PIPE, stderr=subprocess.PIPE, own_group=True
-    )
-    with _watched(child, own_group=True):
-        try:
-            out, err = child.communicate(stdin, timeout=timeout)
-        except subprocess.TimeoutExpired:
-            _stop(child, own_group=True)
-            raise ToolFailed(
-                "tool-timeout", f"`{Path(argv[0]).name}` did not answer within {timeout:.0f} s"
-            ) from None
-    return _completed(argv, child.returncode, out, err, started)
+    with Talk(None) as out, Talk(None) as err:
+        streams = _Streams(
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=out.writer,
+            stderr=err.writer,
+        )
+        with _started(argv, env=env, cwd=cwd, streams=streams, new_session=True) as child:
+            if child.stdin is not None:
+                threading.Thread(target=_feed, args=(child.stdin, stdin), daemon=True).start()
+            with _stopped_after(timeout, child) as expired:
+                _wait(child)
+        if expired.is_set():
+            name = Path(argv[0]).name
+            raise ToolFailed("tool-timeout", f"`{name}` did not answer within {timeout:g} s")
+        return _completed(argv, child.returncode, out.finish(), err.finish(), started)
 
 
 def follow(
@@ -111,39 +120,35 @@ def follow(
         env: its whole environment.
         cwd: its folder.
         live: the descriptor its talk is copied to; None keeps it quiet.
-        stdin_terminal: whether it may ask the person at our terminal (a passphrase).
+        stdin_terminal: whether it may ask the person at our terminal (a passphrase). Else it has
+            none, and a question fails at once.
         stdout_apart: whether its standard output is data for us, and no talk.
 
     Raises:
         ToolMissing: it cannot be started.
+        UsageError: its folder is not there.
         KeyboardInterrupt: it, or we, were interrupted; its whole process group has been stopped.
     """
     started = time.monotonic()
-    reader, writer = _channel(live)
-    try:
-        child = _start(
-            argv,
-            env=env,
-            cwd=cwd,
+    with contextlib.ExitStack() as stack:
+        talk = stack.enter_context(Talk(live))
+        data = stack.enter_context(Talk(None)) if stdout_apart else None
+        streams = _Streams(
             stdin=None if stdin_terminal else subprocess.DEVNULL,
-            stdout=subprocess.PIPE if stdout_apart else writer,
-            stderr=writer,
-            # A program in a group of its own could not read from our terminal (SIGTTIN).
-            own_group=not stdin_terminal,
+            stdout=talk.writer if data is None else data.writer,
+            stderr=talk.writer,
         )
-    except BaseException:
-        os.close(reader)
-        raise
-    finally:
-        os.close(writer)
-    talk = _Copy(reader, live)
-    data = None if child.stdout is None else _Copy(os.dup(child.stdout.fileno()), None)
-    with _watched(child, own_group=not stdin_terminal):
-        child.wait()
-    out = b"" if data is None else data.finish()
-    if child.returncode == -signal.SIGINT:
-        raise KeyboardInterrupt
-    return _completed(argv, child.returncode, out, talk.finish(), started)
+        # Outside the child's block: the terminal is taken back when the child is gone.
+        terminal = stack.enter_context(LentTerminal()) if stdin_terminal else None
+        child = stack.enter_context(
+            _started(argv, env=env, cwd=cwd, streams=streams, new_session=not stdin_terminal)
+        )
+        _wait(child, terminal)
+        # 130 is what a shell says of a program that SIGINT ended.
+        if child.returncode in {-signal.SIGINT, 128 + signal.SIGINT}:
+            raise KeyboardInterrupt
+        out = b"" if data is None else data.finish()
+        return _completed(argv, child.returncode, out, talk.finish(), started)
 
 
 def stop_all() -> None:
@@ -151,21 +156,52 @@ def stop_all() -> None:
     _stopping.set()
     with _running_lock:
         children = list(_running)
-    for child in children:
-        _stop(child, own_group=True)
+    _stop(children)
 
 
-def _start(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Streams:
+    """What a child gets for its three streams, as subprocess takes it."""
+
+    stdin: int | None
+    stdout: int
+    stderr: int
+
+
+@contextlib.contextmanager
+def _started(
     argv: Sequence[str | Path],
     *,
     env: Mapping[str, str],
     cwd: Path | None,
-    stdin: int | None,
-    stderr: int,
-    own_group: bool,
-    stdout: int = subprocess.PIPE,
+    streams: _Streams,
+    new_session: bool,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Yield a running child; whatever ends the block but its end stops the child's whole group."""
+    child = None
+    try:
+        with _interruptions_held(), _running_lock:
+            child = _spawn(argv, env=env, cwd=cwd, streams=streams, new_session=new_session)
+            _running.add(child)
+        yield child
+    except BaseException:
+        if child is not None:
+            _stop([child])
+        raise
+    finally:
+        if child is not None:
+            with _running_lock:
+                _running.discard(child)
+
+
+def _spawn(
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str],
+    cwd: Path | None,
+    streams: _Streams,
+    new_session: bool,
 ) -> subprocess.Popen[bytes]:
-    program = str(argv[0])
     if _stopping.is_set():
         raise KeyboardInterrupt
     try:
@@ -173,86 +209,116 @@ def _start(
             [str(part) for part in argv],
             env=dict(env),
             cwd=cwd,
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            process_group=0 if own_group else None,
+            stdin=streams.stdin,
+            stdout=streams.stdout,
+            stderr=streams.stderr,
+            # A session has a group of its own, and no terminal that could be asked at.
+            start_new_session=new_session,
+            process_group=None if new_session else 0,
         )
     except OSError as error:
-        raise ToolMissing(
-            "tool-not-runnable",
-            f"`{program}` cannot be run: {error.strerror or error}",
-            hint="check its path and permissions, and that it is built for this machine",
-        ) from error
+        raise _not_started(str(argv[0]), cwd, error) from error
+    except ValueError as error:
+        # A NUL, or a variable whose name holds `=`: no program can be handed these.
+        message = f"`{Path(argv[0]).name}` cannot be given its arguments or environment: {error}"
+        hint = "look at `[build] args` and `[build] env`"
+        raise UsageError("bad-arguments", message, hint=hint) from error
+
+
+def _not_started(program: str, cwd: Path | None, error: OSError) -> WasmctlError:
+    reason = (error.strerror or str(error)).lower()
+    if cwd is not None and str(error.filename) == str(cwd):
+        message = f"`{Path(program).name}` cannot be run in the folder `{cwd}`: {reason}"
+        return UsageError("no-folder", message, hint="check that the folder is there")
+    if error.errno == errno.ENOENT and Path(program).exists():
+        # The kernel says the same of the file's own interpreter: `#!`, or the dynamic loader.
+        reason = "the interpreter or loader that it asks for is not there"
+    message = f"`{program}` cannot be run: {reason}"
+    hint = "check its path and permissions, and that it is built for this machine"
+    return ToolMissing("tool-not-runnable", message, hint=hint)
 
 
 @contextlib.contextmanager
-def _watched(child: subprocess.Popen[bytes], *, own_group: bool) -> Iterator[None]:
-    with _running_lock:
-        _running.add(child)
+def _interruptions_held() -> Iterator[None]:
+    """Put interruptions off to the end of the block: no child is forgotten halfway."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # interruptions reach the main thread only
+        return
+    caught: list[int] = []
+    before = {number: signal.getsignal(number) for number in _INTERRUPTIONS}
+    ours = {number: action for number, action in before.items() if callable(action)}
+    for number in ours:
+        signal.signal(number, lambda number, _frame: caught.append(number))
     try:
         yield
-    except BaseException:
-        _stop(child, own_group=own_group)
-        raise
     finally:
-        with _running_lock:
-            _running.discard(child)
-        for stream in (child.stdin, child.stdout, child.stderr):
-            if stream is not None:
-                stream.close()
+        for number, action in ours.items():
+            signal.signal(number, action)
+        if caught:
+            raise KeyboardInterrupt
 
 
-def _stop(child: subprocess.Popen[bytes], *, own_group: bool) -> None:
-    for number, seconds in _GRACE:
+@contextlib.contextmanager
+def _stopped_after(seconds: float, child: subprocess.Popen[bytes]) -> Iterator[threading.Event]:
+    """Stop `child` when the block takes longer; the event tells whether it did."""
+    expired = threading.Event()
+
+    def expire() -> None:
+        expired.set()
+        _stop([child])
+
+    timer = threading.Timer(seconds, expire)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield expired
+    finally:
+        timer.cancel()
+
+
+def _wait(child: subprocess.Popen[bytes], terminal: LentTerminal | None = None) -> None:
+    while True:
+        try:
+            # Popen.wait would add a quarter of a second to Ctrl-C, and does not tell of a stop.
+            _, status = os.waitpid(child.pid, os.WUNTRACED)
+        except ChildProcessError:
+            child.wait()  # the thread that stopped it was quicker
+            return
+        if not os.WIFSTOPPED(status):
+            child.returncode = os.waitstatus_to_exitcode(status)
+            return
+        if terminal is not None:
+            terminal.lend(child.pid, os.WSTOPSIG(status))
+
+
+def _stop(children: Collection[subprocess.Popen[bytes]]) -> None:
+    with _interruptions_held():
+        for number, seconds in _GRACE:
+            _signal_groups(children, number)
+            deadline = time.monotonic() + seconds
+            if all(_ends_before(deadline, child) for child in children):
+                break
+        # The leader of a group may be gone before those it started.
+        _signal_groups(children, signal.SIGKILL)
+
+
+def _signal_groups(children: Collection[subprocess.Popen[bytes]], number: signal.Signals) -> None:
+    for child in children:
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            if own_group:
-                os.killpg(child.pid, number)
-            else:
-                child.send_signal(number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(seconds)
-            break
-    if own_group:
-        # The leader may be gone before those it started.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
+            os.killpg(child.pid, number)
 
 
-def _channel(live: int | None) -> tuple[int, int]:
-    """Return (reader, writer): a terminal of the same size where `live` is one, else a pipe."""
-    if live is None or not os.isatty(live):
-        return os.pipe()
-    reader, writer = pty.openpty()
-    with contextlib.suppress(OSError):
-        size = fcntl.ioctl(live, termios.TIOCGWINSZ, b"\0" * 8)
-        fcntl.ioctl(writer, termios.TIOCSWINSZ, size)
-    return reader, writer
+def _ends_before(deadline: float, child: subprocess.Popen[bytes]) -> bool:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(max(0.0, deadline - time.monotonic()))
+        return True
+    return False
 
 
-class _Copy:
-    """Reads a descriptor to its end in a thread, copying it on to `live`."""
-
-    def __init__(self, reader: int, live: int | None) -> None:
-        self._reader = reader
-        self._live = live
-        self._chunks: list[bytes] = []
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        # The master side of a terminal whose last writer has gone reads as EIO on Linux.
-        with contextlib.suppress(OSError):
-            while chunk := os.read(self._reader, 65536):
-                self._chunks.append(chunk)
-                if self._live is not None:
-                    os.write(self._live, chunk)
-        os.close(self._reader)
-
-    def finish(self) -> bytes:
-        # A daemon that the program left behind (sccache) may hold the other end for ever.
-        self._thread.join(timeout=2.0)
-        return b"".join(self._chunks)
+def _feed(stream: IO[bytes], data: bytes) -> None:
+    # A program need not read what it is given.
+    with contextlib.suppress(OSError), stream:
+        stream.write(data)
 
 
 def _completed(
