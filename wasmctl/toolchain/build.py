@@ -1,25 +1,208 @@
-"""Project → module: the one entry to the toolchains."""
+"""Project → module: the one entry to the toolchains.
+
+Owns the module's place and its record: what is there is the last good one until a new one is whole.
+Knows nothing of any single toolchain.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
+from wasmctl.errors import Unreadable, UsageError
+from wasmctl.paths import replacing
+from wasmctl.project.record import ensure_dist, read_record, write_record
+from wasmctl.toolchain.cargo import compile_with_cargo
+from wasmctl.toolchain.go import compile_with_go
+from wasmctl.toolchain.job import Compile, Compiled, Job
 from wasmctl.toolchain.module import BuildRequest, Module
+from wasmctl.toolchain.tinygo import compile_with_tinygo
 
 if TYPE_CHECKING:
     from wasmctl.project.project import Project
+    from wasmctl.project.settings import ToolchainName
+    from wasmctl.results import JSONValue
     from wasmctl.session import Session
 
-__all__ = ["build_module"]
+__all__ = ["TOOLCHAINS", "build_module"]
+
+TOOLCHAINS: Final[Mapping[ToolchainName, Compile]] = {
+    "cargo": compile_with_cargo,
+    "tinygo": compile_with_tinygo,
+    "go": compile_with_go,
+}
+# https://webassembly.github.io/spec/core/binary/modules.html#binary-module, and of a component
+# https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md
+_MODULE: Final = b"\0asm\1\0\0\0"
+_COMPONENT: Final = b"\0asm\x0d\0\1\0"
+# What stands between a build and its place without being a fault of wasmctl's.
+_REMEDIES: Final[Mapping[int, str]] = {
+    errno.ENOSPC: "make room on the disk, or write the module elsewhere: `-o FILE`",
+    errno.EDQUOT: "make room in your quota, or write the module elsewhere: `-o FILE`",
+    errno.EROFS: "write the module elsewhere: `-o FILE`",
+    errno.EACCES: "make the folder writable, or write the module elsewhere: `-o FILE`",
+    errno.EPERM: "make the folder writable, or write the module elsewhere: `-o FILE`",
+    errno.ENOTDIR: "move what is in the way, or write the module elsewhere: `-o FILE`",
+    errno.EEXIST: "move what is in the way, or write the module elsewhere: `-o FILE`",
+    errno.EISDIR: "name a file that can be written",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+# Seconds between two looks at a lock that another build holds.
+_PATIENCE: Final = 0.05
 
 
 def build_module(project: Project, session: Session, *, request: BuildRequest) -> Module:
-    """Compile `project` to `dist/plugin.wasm` and record it in `dist/plugin.json`.
+    """Compile `project` to its place, `dist/plugin.wasm` or the request's file.
+
+    What lies in `dist` is also recorded, in `dist/plugin.json`. Two builds of one project take
+    turns.
 
     Raises:
         ToolMissing: the compiler, its target or its version is not there.
         ToolFailed: the compiler failed.
-        UsageError: the project is not one that can be a plug-in.
-        Unreadable: what came out is not wasm.
+        UsageError: the project cannot be a plug-in, or the place cannot be written.
+        Unreadable: what came out is no module.
     """
-    raise NotImplementedError
+    started = time.monotonic()
+    place = request.output or project.module
+    with _telling_obstacles(place):
+        if request.output is None:
+            ensure_dist(project.dist)
+            turn: contextlib.AbstractContextManager[None] = _turn(project, session)
+        else:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            turn = contextlib.nullcontext()
+        with turn, tempfile.TemporaryDirectory(prefix="wasmctl-", dir=_scratch(session)) as scratch:
+            record = _record_of(project, place)
+            job = Job(
+                project=project,
+                session=session,
+                request=request,
+                place=place,
+                scratch=Path(scratch),
+                record=record,
+            )
+            compiled = TOOLCHAINS[project.toolchain](job)
+            sha256, size = _put_in_place(compiled.path, place, project.toolchain)
+            _remember(job, compiled, sha256, size)
+    return Module(
+        project=project,
+        path=place,
+        sha256=sha256,
+        size=size,
+        toolchain=project.toolchain,
+        target=compiled.target,
+        seconds=time.monotonic() - started,
+        fresh=compiled.fresh,
+        tools=compiled.tools,
+    )
+
+
+def _scratch(session: Session) -> str | None:
+    return session.env.get("TMPDIR") or None
+
+
+def _record_of(project: Project, place: Path) -> Mapping[str, JSONValue]:
+    """Return the record where it is of this toolchain, and true of the bytes in their place."""
+    record = read_record(project.dist)
+    module = record.get("module")
+    if place != project.module or not isinstance(module, Mapping):
+        return {}
+    try:
+        sha256 = _digest(place)
+    except FileNotFoundError:
+        return {}
+    same = (sha256, project.toolchain) == (module.get("sha256"), module.get("toolchain"))
+    return record if same else {}
+
+
+def _put_in_place(path: Path, place: Path, toolchain: str) -> tuple[str, int]:
+    """Make `place` hold what is in `path`; bytes that are there already keep their time.
+
+    Returns:
+        The SHA-256 in hexadecimal, and the size in bytes.
+    """
+    with path.open("rb") as stream:
+        start = stream.read(8)
+    if start != _MODULE:
+        raise _no_module(start, toolchain)
+    sha256 = _digest(path)
+    if path != place and not (place.is_file() and _digest(place) == sha256):
+        with path.open("rb") as source, replacing(place) as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+    return sha256, place.stat().st_size
+
+
+def _no_module(start: bytes, toolchain: str) -> Unreadable:
+    if start == _COMPONENT:
+        message = f"{toolchain} made a WebAssembly component, and proxies load modules"
+        return Unreadable("not-a-module", message, hint="build for WASI preview 1: `wasip1`")
+    message = f"what {toolchain} made is no WebAssembly module"
+    hint = "see what the further arguments and settings of the build ask for: `-v` shows them"
+    return Unreadable("not-a-module", message, hint=hint)
+
+
+def _remember(job: Job, compiled: Compiled, sha256: str, size: int) -> None:
+    """Record what lies in `dist`; nothing is written where nothing changed."""
+    if job.place != job.project.module:
+        return
+    module: dict[str, JSONValue] = {
+        "sha256": sha256,
+        "size": size,
+        "toolchain": job.project.toolchain,
+        "target": compiled.target,
+        "tools": dict(compiled.tools),
+    }
+    changes = {"module": module, "inputs": compiled.inputs}
+    if any(job.record.get(key) != value for key, value in changes.items()):
+        write_record(job.project.dist, changes)
+
+
+@contextlib.contextmanager
+def _turn(project: Project, session: Session) -> Iterator[None]:
+    """Hold the project's lock, after a build that holds it already."""
+    descriptor = os.open(project.dist / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        if not _locked(descriptor):
+            session.console.say(f"another build of `{project.name}` is running; waiting for it")
+            while not _locked(descriptor):
+                time.sleep(_PATIENCE)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _telling_obstacles(place: Path) -> Iterator[None]:
+    """Turn what the operating system has against writing the module into an error for people."""
+    try:
+        yield
+    except OSError as error:
+        hint = _REMEDIES.get(error.errno or 0)
+        if hint is None:
+            raise
+        where = error.filename if isinstance(error.filename, str) else place
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError("cannot-write", f"`{where}`: {reason}", hint=hint) from error
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,158 @@
+"""Reads Go files as text: go.mod, go.work, and the little of Go's own that decides on flags.
+
+Pure but for reading; no go is started.
+https://go.dev/ref/mod#go-mod-file, https://go.dev/ref/spec
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from wasmctl.errors import UsageError
+
+__all__ = [
+    "GoMod",
+    "has_main_body",
+    "imports",
+    "local_modules",
+    "module_file",
+    "read_go_mod",
+    "require_main_package",
+    "source_files",
+]
+
+# What may stand in a Go file that is not code: comments, strings, runes.
+_NOT_CODE: Final = re.compile(
+    r"//[^\n]*|/\*.*?\*/|`[^`]*`|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.DOTALL
+)
+_PACKAGE: Final = re.compile(r"^\s*package\s+(\w+)", re.MULTILINE)
+_MAIN: Final = re.compile(r"^func\s+main\s*\(\s*\)\s*\{", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoMod:
+    """A go.mod.
+
+    Args:
+        go: the Go release its `go` line names: `1.24`, `1.24.3`; None without one.
+        requires: version by module path.
+        direct: those that the module's own packages import.
+        replaced: paths of the modules that are replaced.
+    """
+
+    go: str | None
+    requires: dict[str, str]
+    direct: frozenset[str]
+    replaced: frozenset[str]
+
+
+def read_go_mod(path: Path) -> GoMod:
+    """Read a go.mod (or the `go` line of a go.work); what is not understood is left out."""
+    go = None
+    requires = {}
+    direct = set()
+    replaced = set()
+    for verb, words, comment in _directives(_text(path)):
+        match verb, words:
+            case "go", [version]:
+                go = version
+            case "require", [module, version, *_]:
+                requires[module] = version
+                if "indirect" not in comment:
+                    direct.add(module)
+            case "replace", [module, *_]:
+                replaced.add(module)
+            case _:
+                pass
+    return GoMod(go=go, requires=requires, direct=frozenset(direct), replaced=frozenset(replaced))
+
+
+def local_modules(path: Path) -> Iterator[Path]:
+    """Yield the folders that a go.mod or go.work names: `use` and `replace` by a local path."""
+    for verb, words, _ in _directives(_text(path)):
+        local = words[-1:] if verb == "use" or "=>" in words else []
+        for word in local:
+            if verb == "use" or word.startswith(("./", "../", "/")):
+                yield path.parent / word
+
+
+def module_file(folder: Path, name: str = "go.mod") -> Path | None:
+    """Return the nearest `name` from `folder` upwards."""
+    found = (above / name for above in (folder, *folder.parents))
+    return next((path for path in found if path.is_file()), None)
+
+
+def source_files(folder: Path) -> list[Path]:
+    """Return the Go files of the package in `folder`, without its tests."""
+    return [
+        path
+        for path in sorted(folder.glob("*.go"))
+        if not path.name.startswith((".", "_")) and not path.name.endswith("_test.go")
+    ]
+
+
+def require_main_package(folder: Path) -> None:
+    """Refuse a folder whose Go package is not `main`.
+
+    Raises:
+        UsageError: it is another one.
+    """
+    names = {_package_name(path) for path in source_files(folder)} - {None}
+    if names and "main" not in names:
+        name = " ".join(sorted(filter(None, names)))
+        message = f"`{folder}` holds the Go package `{name}`; a plug-in is a `main` package"
+        hint = "give it `package main` and `func main() {}`, or name the folder that has them"
+        raise UsageError("not-main", message, hint=hint)
+
+
+def has_main_body(folder: Path) -> bool:
+    """Return whether `func main` does anything: then the plug-in relies on its being called."""
+    for path in source_files(folder):
+        code = _NOT_CODE.sub(" ", _text(path))
+        if found := _MAIN.search(code):
+            return not code[found.end() :].lstrip().startswith("}")
+    return False
+
+
+def imports(folder: Path, package: str) -> bool:
+    """Return whether a Go file in `folder` imports `package`."""
+    line = re.compile(rf'^\s*(?:import\s+)?(?:[\w.]+\s+)?"{re.escape(package)}"', re.MULTILINE)
+    return any(line.search(_text(path)) for path in source_files(folder))
+
+
+def _directives(text: str) -> Iterator[tuple[str, list[str], str]]:
+    """Yield the directives of a go.mod or go.work, those in blocks one by one, with comments."""
+    block = ""
+    for line in text.splitlines():
+        code, _, comment = line.partition("//")
+        words = [word.strip('"`') for word in code.split()]
+        if not words:
+            continue
+        if words == [")"]:
+            block = ""
+        elif words[-1] == "(":
+            block = words[0]
+        elif block:
+            yield block, words, comment
+        else:
+            yield words[0], words[1:], comment
+
+
+def _package_name(path: Path) -> str | None:
+    text = _text(path)
+    # `//go:build ignore` files belong to no package.
+    if re.search(r"^//go:build\s+ignore\s*$", text, re.MULTILINE):
+        return None
+    found = _PACKAGE.search(_NOT_CODE.sub(" ", text))
+    return None if found is None else found[1]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
