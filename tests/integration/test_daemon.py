@@ -14,12 +14,15 @@ from pathlib import Path
 import pytest
 
 from tests.integration.docker_engine import Engine
+from tests.integration.images import make_image
 from tests.integration.registries import PASSWORD, USER, DockerConfig, RunningRegistry, encoded
 from tests.unit.oci.test_docker_endpoint import add_context
 from wasmctl.errors import Refused, RegistryError, ToolMissing, Unreadable
 from wasmctl.oci.daemon import build_and_push
+from wasmctl.oci.image import Format
 from wasmctl.oci.options import RegistryOptions
 from wasmctl.oci.reference import parse_reference
+from wasmctl.oci.registry import push_image
 
 pytestmark = [pytest.mark.docker, pytest.mark.registry]
 
@@ -264,3 +267,28 @@ def test_no_other_registrys_credentials_are_touched(
 ) -> None:
     push(module, plain_registry.new_name(), "1", env=env)
     assert not spied.exists()
+
+
+@pytest.mark.parametrize("form", [Format.OCI, Format.DOCKER])
+def test_docker_reads_what_we_push_ourselves(
+    form: Format, plain_registry: RunningRegistry, docker_engine: Engine, tmp_path: Path
+) -> None:
+    # Several gzip members, and dockerd compares what comes out with the diff_ids.
+    made = make_image(tmp_path / "made", size=9 * 1024 * 1024, format=form)
+    name = plain_registry.new_name()
+    push_image(
+        made,
+        parse_reference(name, require_registry=True),
+        tags=["1.0"],
+        move_tag=False,
+        options=RegistryOptions(env={}),
+        advance=lambda _count: None,
+    )
+    docker_engine.docker("pull", f"{name}@{made.digest}")
+    container = docker_engine.docker(
+        "create", "--network=none", f"{name}@{made.digest}", "nothing"
+    ).strip()
+    docker_engine.docker("cp", f"{container}:/plugin.wasm", str(tmp_path / "back.wasm"))
+    docker_engine.docker("rm", container)
+    (module,) = (tmp_path / "made").glob("*.wasm")
+    assert (tmp_path / "back.wasm").read_bytes() == module.read_bytes()

@@ -141,7 +141,7 @@ class _Engine(APIClient):
     def _retrieve_server_version(self) -> str:
         # The first request. REQUESTS_CA_BUNDLE would win over the engine's own authority.
         self.trust_env = False
-        return cast("str", super()._retrieve_server_version())  # type: ignore[misc]  # untold
+        return cast("str", super()._retrieve_server_version())  # type: ignore[misc]  # no stub
 
 
 def _connect(endpoint: Endpoint) -> _Engine:
