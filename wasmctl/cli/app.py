@@ -18,7 +18,7 @@ import typer
 from typer.exceptions import TyperException
 
 from wasmctl import __version__
-from wasmctl.cli import build, config, init, package, pull, push, quickstart
+from wasmctl.cli import build, config, init, login, package, pull, push, quickstart
 from wasmctl.console import Console, wants_colour
 from wasmctl.errors import ExitCode, UsageError, WasmctlError
 from wasmctl.results import ErrorItem, Result, envelope
@@ -34,6 +34,7 @@ VERBS: Final[tuple[Callable[[typer.Typer], None], ...]] = (
     package.register,
     push.register,
     pull.register,
+    login.register,
     config.register,
 )
 # Verbs that hand what stands behind `--` to a tool.
