@@ -49,6 +49,7 @@ def register(app: typer.Typer) -> None:
     ) -> Result:
         """Fetch an image and write its module, verified."""
         from wasmctl.cli.registry import registry_options
+        from wasmctl.oci.manifest import read_manifest
         from wasmctl.oci.unpack import unpack_module
 
         session: Session = ctx.obj
@@ -64,7 +65,11 @@ def register(app: typer.Typer) -> None:
         path = Path(session.cwd, output)
         if path.is_dir():
             path /= _DEFAULT_OUTPUT
-        module = unpack_module(image, path)
+        layers = read_manifest(image.manifest, image.media_type).layers
+        with session.console.transfer(
+            f"pulling {place}", sum(layer.size for layer in layers)
+        ) as advance:
+            module = unpack_module(image, path, advance=advance)
         session.console.say(f"pulled {name} ({module.size / 1e6:.1f} MB, {module.format})")
         shown = path.relative_to(session.cwd) if path.is_relative_to(session.cwd) else path
         return Result(

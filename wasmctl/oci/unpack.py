@@ -11,6 +11,7 @@ import hashlib
 import io
 import tarfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final, Protocol
@@ -54,12 +55,19 @@ class Unpacked:
     format: str
 
 
-def unpack_module(source: ImageSource, output: Path) -> Unpacked:
+def unpack_module(
+    source: ImageSource, output: Path, *, advance: Callable[[int], None] | None = None
+) -> Unpacked:
     """Write the module of an image to `output`, whole or not at all.
 
     Read as Istio's fetcher reads it (pkg/wasm/imagefetcher.go): the first `plugin.wasm` of the last
     layer, else the raw module of an artifact. What Istio refuses but is plain enough is read too:
     another layer, another name, a tar that is not compressed, the CNCF's layout.
+
+    Args:
+        source: the image; no index.
+        output: the file to write, in a folder that exists.
+        advance: called with the bytes of layers read since the last call.
 
     Raises:
         Unreadable: it is no image of a plug-in, or its bytes are not those its digests promise.
@@ -68,7 +76,7 @@ def unpack_module(source: ImageSource, output: Path) -> Unpacked:
     manifest = read_manifest(source.manifest, source.media_type)
     try:
         with replacing(output) as sink:
-            return _find_module(source, manifest, _Module(sink))
+            return _Search(source, _Module(sink), advance).run(manifest)
     except OSError as error:
         raise UsageError(
             "cannot-write",
@@ -109,45 +117,54 @@ class _Module:
         return Unpacked(sha256=self._hash.hexdigest(), size=self._size, format=layout)
 
 
-def _find_module(source: ImageSource, manifest: Manifest, module: _Module) -> Unpacked:
-    container = "docker" if manifest.media_type == MediaType.DOCKER_MANIFEST else "oci"
-    for layer in reversed(manifest.layers):
-        if layer.media_type in _ARCHIVES and _read_layer(source, layer, module, archive=True):
-            return module.finished(container)
-    raw = [layer for layer in manifest.layers if layer.media_type in _MODULES]
-    if len(raw) > 1:
-        raise _several(len(raw))
-    for layer in raw:
-        _read_layer(source, layer, module, archive=False)
-        return module.finished(_MODULES[MediaType(layer.media_type)])
-    raise Unreadable(
-        "no-module-in-image",
-        f"no layer of the image holds a `{MODULE_NAME}`",
-        hint="is this the image of a plug-in? look at it with `crane export`",
-    )
+class _Search:
+    """Looks for the module, layer by layer."""
 
+    def __init__(
+        self, source: ImageSource, module: _Module, advance: Callable[[int], None] | None
+    ) -> None:
+        self._source = source
+        self._module = module
+        self._advance = advance
 
-def _read_layer(source: ImageSource, layer: Descriptor, module: _Module, *, archive: bool) -> bool:
-    """Return whether the module was found in the layer, every byte of which was verified."""
-    with source.open_blob(layer.digest, layer.size) as blob:
-        verified = _Verified(blob, layer)
-        stream = io.BufferedReader(verified, _CHUNK)
-        try:
-            if archive:
-                found = _search(stream, module)
-            else:
-                found = True
-                module.copy(stream)
-        except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
-            # A wrong digest would explain it better.
+    def run(self, manifest: Manifest) -> Unpacked:
+        container = "docker" if manifest.media_type == MediaType.DOCKER_MANIFEST else "oci"
+        for layer in reversed(manifest.layers):
+            if layer.media_type in _ARCHIVES and self._read(layer, _search):
+                return self._module.finished(container)
+        raw = [layer for layer in manifest.layers if layer.media_type in _MODULES]
+        if len(raw) > 1:
+            raise _several(len(raw))
+        for layer in raw:
+            self._read(layer, _take_whole)
+            return self._module.finished(_MODULES[MediaType(layer.media_type)])
+        raise Unreadable(
+            "no-module-in-image",
+            f"no layer of the image holds a `{MODULE_NAME}`",
+            hint="is this the image of a plug-in? look at it with `crane export`",
+        )
+
+    def _read(self, layer: Descriptor, look: _Look) -> bool:
+        """Return whether the module was found in the layer, every byte of which was verified."""
+        with self._source.open_blob(layer.digest, layer.size) as blob:
+            verified = _Verified(blob, layer, self._advance)
+            try:
+                found = look(io.BufferedReader(verified, _CHUNK), self._module)
+            except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
+                # A wrong digest would explain it better.
+                verified.drain()
+                raise Unreadable(
+                    "broken-layer",
+                    f"the layer `{layer.digest}` is no archive: {error}",
+                    hint="push the plug-in again, with `wasmctl push`",
+                ) from error
             verified.drain()
-            raise Unreadable(
-                "broken-layer",
-                f"the layer `{layer.digest}` is no archive: {error}",
-                hint="push the plug-in again, with `wasmctl push`",
-            ) from error
-        verified.drain()
-    return found
+        return found
+
+
+def _take_whole(stream: io.BufferedReader[_Verified], module: _Module) -> bool:
+    module.copy(stream)
+    return True
 
 
 def _search(stream: io.BufferedReader[_Verified], module: _Module) -> bool:
@@ -204,6 +221,9 @@ def _take(archive: tarfile.TarFile, member: tarfile.TarInfo, module: _Module) ->
     module.copy(content)
 
 
+_Look = Callable[["io.BufferedReader[_Verified]", _Module], bool]
+
+
 class _Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
@@ -211,7 +231,10 @@ class _Readable(Protocol):
 class _Verified(io.RawIOBase):
     """A blob's bytes; at their end, or past it, raises where they are not the promised ones."""
 
-    def __init__(self, blob: _Readable, promised: Descriptor) -> None:
+    def __init__(
+        self, blob: _Readable, promised: Descriptor, advance: Callable[[int], None] | None
+    ) -> None:
+        self._advance = advance
         self._blob = blob
         self._promised = promised
         self._hash = hashlib.sha256()
@@ -237,6 +260,8 @@ class _Verified(io.RawIOBase):
                 f"the bytes of `{self._promised.digest}` are not those of that digest",
                 hint="try again; if it stays, whoever serves the image is broken",
             )
+        if self._advance is not None:
+            self._advance(len(chunk))
         buffer[: len(chunk)] = chunk
         return len(chunk)
 
