@@ -334,4 +334,6 @@ def _descriptor(blob: Blob) -> Mapping[str, JSONValue]:
 
 
 def _canonical(document: Mapping[str, JSONValue]) -> bytes:
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    # A folder's name, and so a title, may hold bytes that are no text.
+    return text.encode(errors="replace")

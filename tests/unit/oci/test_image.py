@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -166,6 +167,12 @@ def test_artifact_is_a_configuration_and_the_bare_module(tmp_path: Path) -> None
     ]
     assert manifest["annotations"] == ANNOTATIONS
     assert content(image.layers[1]) == module.read_bytes()
+
+
+def test_a_name_that_is_no_text_does_no_harm(tmp_path: Path) -> None:
+    odd = os.fsdecode(b"caf\xe9")
+    image = package(small_module(tmp_path), Format.OCI, annotations={"title": odd})
+    assert json.loads(image.manifest)["annotations"]["title"] == "caf?"
 
 
 def test_blobs_are_each_named_once(tmp_path: Path) -> None:
