@@ -94,9 +94,11 @@ def render_folder(
         # A copy, so that copier takes the folder as it stands, not the last tag of a repository.
         source = Path(scratch, "template")
         _copy(folder, source)
-        asks = any((source / name).is_file() for name in ("copier.yml", "copier.yaml"))
+        rules = [name for name in ("copier.yml", "copier.yaml") if (source / name).is_file()]
+        if len(rules) > 1:  # copier would print that itself
+            raise _not_rendered(ValueError(f"it has both {' and '.join(rules)}"), None)
         # Without questions the defaults are simply known to it.
-        known = given if asks else {**defaults, **given}
+        known = given if rules else {**defaults, **given}
         return _run(source, Path(scratch, "project"), given=known, defaults=defaults, ask=ask)
 
 
@@ -165,10 +167,10 @@ def _rendered(path: Path, inner: Path, content: bytes | None = None) -> Rendered
 
 
 def _explained(error: Exception) -> WasmctlError:
-    from copier.errors import ForbiddenPathError, InteractiveSessionError, UnsafeTemplateError
+    """Say what copier raised, in our words."""
+    from copier import errors
 
-    text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    required = re.fullmatch(r'Question "(.+)" is required', text)
+    required = re.fullmatch(r'Question "(.+)" is required', str(error))
     if required is not None:
         return UsageError(
             "answer-missing",
@@ -176,24 +178,20 @@ def _explained(error: Exception) -> WasmctlError:
             hint=f"add `--data {required[1]}=VALUE`",
         )
     match error:
-        case UnsafeTemplateError():
+        case errors.UnsafeTemplateError():
             return UsageError(
                 "unsafe-template",
                 "the template wants to run code of its own; `init` runs none",
                 hint="take its `_tasks`, `_migrations` and `_jinja_extensions` out of copier.yml",
             )
-        case ForbiddenPathError():
+        case errors.ForbiddenPathError():
             return UsageError(
                 "unsafe-template",
                 "the template reaches outside its own folder",
                 hint=_OUTSIDE_HINT,
             )
-        case InteractiveSessionError():
-            return UsageError(
-                "answer-missing",
-                "the template asks questions, and nobody is there to answer",
-                hint="answer with `--data KEY=VALUE`",
-            )
+        case errors.InvalidConfigFileError():
+            return _not_rendered(ValueError("it is not YAML"), "copier.yml")
         case _:
             return _not_rendered(error, getattr(error, "name", None))
 

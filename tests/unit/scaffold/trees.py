@@ -25,7 +25,7 @@ def read_tree(folder: Path) -> dict[str, str]:
         if path.is_symlink():
             tree[name] = f"-> {path.readlink()}"
         elif path.is_file():
-            tree[name] = path.read_text()
+            tree[name] = path.read_text(errors="surrogateescape")
         elif not any(path.iterdir()):
             tree[f"{name}/"] = ""
     return tree
