@@ -21,11 +21,8 @@ from typing import TYPE_CHECKING, Final
 from wasmctl.errors import Unreadable, UsageError
 from wasmctl.paths import replacing
 from wasmctl.project.record import ensure_dist, read_record, write_record
-from wasmctl.toolchain.cargo import compile_with_cargo
-from wasmctl.toolchain.go import compile_with_go
 from wasmctl.toolchain.job import Compile, Compiled, Job
 from wasmctl.toolchain.module import BuildRequest, Module
-from wasmctl.toolchain.tinygo import compile_with_tinygo
 
 if TYPE_CHECKING:
     from wasmctl.project.project import Project
@@ -33,13 +30,8 @@ if TYPE_CHECKING:
     from wasmctl.results import JSONValue
     from wasmctl.session import Session
 
-__all__ = ["TOOLCHAINS", "build_module"]
+__all__ = ["build_module"]
 
-TOOLCHAINS: Final[Mapping[ToolchainName, Compile]] = {
-    "cargo": compile_with_cargo,
-    "tinygo": compile_with_tinygo,
-    "go": compile_with_go,
-}
 # https://webassembly.github.io/spec/core/binary/modules.html#binary-module, and of a component
 # https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md
 _MODULE: Final = b"\0asm\1\0\0\0"
@@ -91,7 +83,7 @@ def build_module(project: Project, session: Session, *, request: BuildRequest) -
                 scratch=Path(scratch),
                 record=record,
             )
-            compiled = TOOLCHAINS[project.toolchain](job)
+            compiled = _toolchain(project.toolchain)(job)
             sha256, size = _put_in_place(compiled.path, place, project.toolchain)
             _remember(job, compiled, sha256, size)
     return Module(
@@ -105,6 +97,23 @@ def build_module(project: Project, session: Session, *, request: BuildRequest) -
         fresh=compiled.fresh,
         tools=compiled.tools,
     )
+
+
+def _toolchain(name: ToolchainName) -> Compile:
+    """Return what compiles; only the one that is needed is loaded."""
+    match name:
+        case "cargo":
+            from wasmctl.toolchain.cargo import compile_with_cargo
+
+            return compile_with_cargo
+        case "go":
+            from wasmctl.toolchain.go import compile_with_go
+
+            return compile_with_go
+        case "tinygo":
+            from wasmctl.toolchain.tinygo import compile_with_tinygo
+
+            return compile_with_tinygo
 
 
 def _scratch(session: Session) -> str | None:

@@ -69,7 +69,7 @@ def compile_with_go(job: Job) -> Compiled:
     require_main_package(job.project.folder)
     go = _prepare(job)
     result = job.scratch / "plugin.wasm"
-    before = _seed(job, result)
+    seeded = _seed(job, result)
     argv = [str(go.tool.path), "build", *_arguments(job, go), "-o", str(result), *job.args, "."]
     job.session.console.detail(command_line(argv, **_PLATFORM))
     done = follow(argv, env=go.env, cwd=job.project.folder, live=job.live, stdin_terminal=job.asks)
@@ -78,7 +78,7 @@ def compile_with_go(job: Job) -> Compiled:
     return Compiled(
         path=result,
         target="wasip1",
-        fresh=before is not None and before == _identity(result),
+        fresh=seeded == result.stat().st_ino and job.is_recorded(result),
         tools={"go": go.version},
     )
 
@@ -123,20 +123,18 @@ def _arguments(job: Job, go: _Go) -> list[str]:
     return arguments
 
 
-def _seed(job: Job, result: Path) -> tuple[int, int] | None:
-    """Put the last module where go will write: it leaves what is up to date as it is.
+def _seed(job: Job, result: Path) -> int | None:
+    """Put the last module where go will write: go leaves a file that is up to date in its place.
 
-    Go looks at the build ID alone, so only bytes that the record vouches for are put there.
+    It looks at the build ID alone, so only bytes that the record vouches for are put there.
+
+    Returns:
+        The number of the file, which another in its place does not have; None: none was put there.
     """
     if not job.record:
         return None
     shutil.copyfile(job.place, result)
-    return _identity(result)
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_ino, found.st_mtime_ns
+    return result.stat().st_ino
 
 
 def _too_old(version: str, tool: Tool, env: Mapping[str, str]) -> ToolMissing:

@@ -12,22 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wasmctl.toolchain.gofiles import local_modules, module_file
-from wasmctl.toolchain.inputs import Watch
+from wasmctl.toolchain.inputs import Watch, is_trackable
 
 if TYPE_CHECKING:
     from wasmctl.results import JSONValue
 
-__all__ = ["is_trackable", "watch_packages"]
+__all__ = ["watch_packages"]
 
 # Files of a package which may read others from anywhere: `go help list`.
 _FOREIGN: Final = ("CgoFiles", "CFiles", "CXXFiles", "MFiles", "SFiles", "SwigFiles", "SysoFiles")
-# Flags that make Go read files which no list of packages names: `go help build`.
-_HIDDEN: Final = ("-overlay", "-modfile", "-toolexec", "-pkgdir", "-pgo", ".json")
-
-
-def is_trackable(*texts: str) -> bool:
-    """Return whether flags leave it at files that a list of packages names."""
-    return not any(flag in text for text in texts for flag in _HIDDEN)
 
 
 def watch_packages(listing: str, folder: Path, env: Mapping[str, str]) -> Watch | None:

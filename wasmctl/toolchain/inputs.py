@@ -27,6 +27,7 @@ __all__ = [
     "Watch",
     "environment_part",
     "file_identity",
+    "is_trackable",
     "key_of",
     "load_inputs",
     "tool_identity",
@@ -42,6 +43,8 @@ _VARIABLES: Final = re.compile(
     r"(?!(?:GOPROXY|GOSUMDB|GONOSUMDB|GONOPROXY|GOPRIVATE|GOAUTH|GOCACHE|GOTMPDIR)$)"
     r"(?:GO[A-Z0-9]+|TINYGO\w*|CGO_\w+|CC|CXX|AR|WASMOPT|HOME|XDG_CONFIG_HOME)"
 )
+# Flags that make Go read files which no list of packages names: `go help build`.
+_HIDDEN: Final = ("-overlay", "-modfile", "-toolexec", "-pkgdir", "-pgo", ".json")
 _ABSENT: Final = "absent"
 
 
@@ -145,6 +148,11 @@ def load_inputs(value: JSONValue) -> Inputs | None:
 def key_of(*parts: JSONValue) -> str:
     """Return a digest of values."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def is_trackable(*texts: str) -> bool:
+    """Return whether flags leave it at files that a list of packages names."""
+    return not any(flag in text for text in texts for flag in _HIDDEN)
 
 
 def environment_part(env: Mapping[str, str]) -> dict[str, JSONValue]:
