@@ -10,7 +10,6 @@ from tests.unit.scaffold.trees import contents, write_tree
 from wasmctl.errors import UsageError
 from wasmctl.scaffold.render import render_folder
 
-
 # copier leaves its walk through the folder open where it stops halfway.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
