@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TextIO
+from typing import TYPE_CHECKING, Final, TextIO, cast
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+    from rich.progress import Progress, ProgressColumn
 
 __all__ = ["Console", "wants_colour"]
 
-_STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+# What could move the cursor or worse, out of a file's name or a server's answer; our own styles,
+# line breaks and tabs excepted.
+_CONTROL: Final = re.compile(r"(\x1b\[[\d;]*m)|([\x00-\x08\x0b-\x1f\x7f-\x9f])")
+_STYLES: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
 def wants_colour(stream: TextIO, env: Mapping[str, str]) -> bool:
@@ -36,6 +44,8 @@ class Console:
         verbosity: -1 quiet, 0 as usual, 1 and more: what was chosen and why, commands run.
         colour: whether stderr takes colour.
         animated: whether something may move on stderr: a terminal, no JSON, no CI.
+
+    May be used by several threads at once.
     """
 
     def __init__(
@@ -48,7 +58,9 @@ class Console:
         animated: bool = False,
     ) -> None:
         self.verbosity = verbosity
-        self.animated = animated and verbosity >= 0
+        unicode = (err.encoding or "").lower().startswith("utf")  # spinners are drawn in Braille
+        self.animated = animated and verbosity >= 0 and unicode
+        self._moving: RichConsole | None = None
         self._out = out
         self._err = err
         self._colour = colour
@@ -67,29 +79,28 @@ class Console:
     def say(self, text: str) -> None:
         """Tell what happens; silent with `-q`."""
         if self.verbosity >= 0:
-            self._write(self._err, f"{text}\n")
+            self._talk(text)
 
     def detail(self, text: str) -> None:
         """Tell what was chosen and why; only with `-v`."""
         if self.verbosity >= 1:
-            self._write(self._err, f"{self.style(text, 'dim')}\n")
+            self._talk(self.style(text, "dim"))
 
     def warn(self, text: str) -> None:
         """Warn; `-q` does not hide it."""
-        self._write(self._err, f"{self.style('warning:', 'yellow', 'bold')} {text}\n")
+        self._talk(f"{self.style('warning:', 'yellow', 'bold')} {text}")
 
     def error(self, message: str, hint: str | None, output: str = "") -> None:
         """Show a failure: the tool's own words, the message, and last the thing to do."""
-        shown = output if not output or output.endswith("\n") else f"{output}\n"
-        shown += f"{self.style('error:', 'red', 'bold')} {message}\n"
+        shown = f"{self.style('error:', 'red', 'bold')} {message}"
         if hint is not None:
-            shown += f"{self.style('hint:', 'cyan', 'bold')} {hint}\n"
-        self._write(self._err, shown)
+            shown += f"\n{self.style('hint:', 'cyan', 'bold')} {hint}"
+        self._talk(shown, output if not output or output.endswith("\n") else f"{output}\n")
 
     @property
     def live(self) -> int | None:
         """The descriptor a tool's live output may go to; None where it is to be captured."""
-        return self._err.fileno() if self.animated else None
+        return self._err.fileno() if self.animated and self._moving is None else None
 
     @contextlib.contextmanager
     def step(self, label: str) -> Iterator[None]:
@@ -104,14 +115,13 @@ class Console:
         if not self.animated:
             yield lambda _count: None
             return
-        from rich.console import Console as RichConsole
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+        from rich.progress import BarColumn, DownloadColumn, TextColumn
         from rich.progress import TransferSpeedColumn as Speed
 
-        rich_console = RichConsole(file=self._err, no_color=not self._colour, highlight=False)
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), Speed())
-        with Progress(*columns, console=rich_console, transient=True) as progress:
-            task = progress.add_task(label, total=total)
+        description = TextColumn("{task.description}", markup=False)
+        columns = (description, BarColumn(), DownloadColumn(), Speed())
+        with self._progress(*columns, stays=False) as progress:
+            task = progress.add_task(_printable(label), total=total)
             yield lambda count: progress.advance(task, count)
 
     @contextlib.contextmanager
@@ -123,12 +133,12 @@ class Console:
         if not self.animated:
             yield lambda index, ended: self.say(f"{labels[index]}: {ended}") if ended else None
             return
-        from rich.console import Console as RichConsole
-        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
-        rich_console = RichConsole(file=self._err, no_color=not self._colour, highlight=False)
-        columns = (SpinnerColumn(finished_text="·"), TextColumn("{task.description}", markup=False))
-        with Progress(*columns, TimeElapsedColumn(), console=rich_console) as progress:
+        description = TextColumn("{task.description}", markup=False)
+        columns = (SpinnerColumn(finished_text="·"), description, TimeElapsedColumn())
+        labels = [_printable(label) for label in labels]
+        with self._progress(*columns, stays=True) as progress:
             tasks = [progress.add_task(f"{label}: waits", start=False, total=1) for label in labels]
 
             def tell(index: int, ended: str | None) -> None:
@@ -139,12 +149,82 @@ class Console:
 
             yield tell
 
+    @contextlib.contextmanager
+    def _progress(self, *columns: ProgressColumn, stays: bool) -> Iterator[Progress]:
+        from rich.console import Console as RichConsole
+        from rich.progress import Progress
+
+        self._moving = RichConsole(
+            file=cast("TextIO", _Talk(self._err, self._write)),
+            force_terminal=True,
+            no_color=not self._colour,
+            highlight=False,
+        )
+        progress = Progress(
+            *columns,
+            console=self._moving,
+            transient=not stays,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        try:
+            with progress:
+                yield progress
+        finally:
+            self._moving = None
+
+    def _talk(self, text: str, before: str = "") -> None:
+        """Write text of ours to stderr, after a tool's own words as they are."""
+        shown = f"{before}{_printable(text)}"
+        moving = self._moving
+        if moving is None:
+            self._write(self._err, f"{shown}\n")
+            return
+        from rich.text import Text
+
+        # Above what moves, which is drawn again below.
+        moving.print(Text.from_ansi(shown), soft_wrap=True)
+
     def _write(self, stream: TextIO, text: str) -> None:
         with self._lock:
             try:
                 stream.write(text)
                 stream.flush()
-            except BrokenPipeError:
-                # The reader has gone (`| head`): nobody is left to tell, the work goes on.
-                with open(os.devnull, "w") as nowhere:  # noqa: PTH123
-                    os.dup2(nowhere.fileno(), stream.fileno())
+            except OSError as error:
+                # Nothing more can be said there, and what is buffered must not fail again at exit.
+                _silence(stream)
+                # A reader that has gone (`| head`) or a lost terminal does not end the work;
+                # a result that was asked for and cannot be written does.
+                if stream is self._out and not isinstance(error, BrokenPipeError):
+                    raise
+
+
+class _Talk:
+    """The side of stderr that rich writes to: every line goes by way of the console."""
+
+    def __init__(self, stream: TextIO, write: Callable[[TextIO, str], None]) -> None:
+        self.encoding = stream.encoding
+        self._stream = stream
+        self._write = write
+
+    def write(self, text: str) -> int:
+        self._write(self._stream, text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing: every write is flushed."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+
+def _printable(text: str) -> str:
+    return _CONTROL.sub(lambda found: found[1] or f"\\x{ord(found[2]):02x}", text)
+
+
+def _silence(stream: TextIO) -> None:
+    with contextlib.suppress(OSError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), stream.fileno())

@@ -53,11 +53,10 @@ _SURROUNDINGS: Final = frozenset(
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        # A file name with odd bytes is shown escaped rather than not at all.
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    _prepare_streams()
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves it
+            signal.signal(number, _interrupt)
     args, tail = _hoist(arguments)
     words = [word for word in args if word not in _GLOBAL]
     if not words:
@@ -67,18 +66,30 @@ def run(arguments: Sequence[str]) -> int:
     as_json = "--json" in args
     try:
         result = _invoke(console, args, tail)
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one boundary
-        if "--debug" in args or os.environ.get("WASMCTL_DEBUG"):
-            sys.excepthook(type(error), error, error.__traceback__)
-        result = _failed(error, console, arguments)
-    else:
         if isinstance(result, int):  # help, completion
             return result if words else ExitCode.USAGE
         for line in () if as_json else result.lines:
             console.result(line)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one boundary
+        if "--debug" in args or os.environ.get("WASMCTL_DEBUG"):
+            sys.excepthook(type(error), error, error.__traceback__)
+        result = _failed(error, console, arguments)
     if as_json:
-        console.result(envelope(command, result))
+        try:
+            console.result(envelope(command, result))
+        except OSError as error:
+            result = _failed(error, console, arguments)
     return result.exit_code
+
+
+def _prepare_streams() -> None:
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # Closed by whoever started us: the next file opened would be taken for it.
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+    for stream in (sys.stdout, sys.stderr):
+        # A file name with odd bytes is shown escaped rather than not at all.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
 def _invoke(console: Console, args: list[str], tail: tuple[str, ...]) -> Result | int:
