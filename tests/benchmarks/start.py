@@ -12,10 +12,14 @@ from tests.conftest import WASMCTL
 def main() -> None:
     """Print the ratios."""
     typer = Command(argv=[sys.executable, "-c", "import typer"])
-    completing = {"_WASMCTL_COMPLETE": "complete_bash", "COMP_WORDS": "wasmctl b", "COMP_CWORD": "1"}
+    completing = {
+        "_WASMCTL_COMPLETE": "complete_bash",
+        "COMP_WORDS": "wasmctl b",
+        "COMP_CWORD": "1",
+    }
     bound = "at most 1.5 times `import typer`"
     show("--help", *compare(Command(argv=[WASMCTL, "--help"]), typer, runs=15), bound=bound)
-    completion = Command(argv=[WASMCTL], env={**os.environ, **completing})
+    completion = Command(argv=[WASMCTL], env={**os.environ, **completing, "COMP_CWORD": "1"})
     show("completion", *compare(completion, typer, runs=15), bound=bound)
 
 
