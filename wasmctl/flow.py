@@ -276,6 +276,7 @@ def _push_by_engine(project: Project, session: Session, request: PushRequest) ->
             annotations=parts.annotations,
             options=request.options,
             advance=advance,
+            move_tag=request.move_tag,
         )
     return Shipped(
         reference=str(destination.reference.with_digest(digest)),

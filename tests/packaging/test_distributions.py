@@ -24,7 +24,7 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def tracked(*folders: str) -> set[str]:
-    argv = ["git", "ls-files", "-z", "--", *folders]
+    argv = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *folders]
     listed = subprocess.run(argv, cwd=ROOT, capture_output=True, check=True).stdout.decode()
     return {name for name in listed.split("\0") if name}
 
