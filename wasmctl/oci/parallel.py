@@ -7,9 +7,10 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
-__all__ = ["in_parallel"]
+__all__ = ["THREADS", "in_parallel"]
 
-_THREADS: Final = 4
+# A registry is not to be flooded, and an image has few parts.
+THREADS: Final = 4
 T = TypeVar("T")
 
 
@@ -45,7 +46,7 @@ def in_parallel(jobs: Sequence[Callable[[], T]], *, stopped: threading.Event) ->
                 failures.append(error)
                 stopped.set()
 
-    threads = [threading.Thread(target=work, daemon=True) for _ in jobs[:_THREADS]]
+    threads = [threading.Thread(target=work, daemon=True) for _ in jobs[:THREADS]]
     try:
         for thread in threads:
             thread.start()

@@ -1,8 +1,8 @@
-"""Image → registry → image, over the OCI distribution API. The only importer of oras.
+"""Images over the OCI distribution API, one request at a time. The only importer of oras.
 
-`oras` supplies the session, the names of things and the URLs. Its way to send is replaced: it has
-no timeouts, retries for two minutes, reads one credentials file and prints. Packages nothing and
-prints nothing.
+`oras` supplies names and URLs. Its provider is left alone: it sends without timeouts, retries for
+two minutes, reads one credentials file and prints, and it brings a JSON Schema validator whose
+import takes longer than a push. Packages nothing and prints nothing.
 
 https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 """
@@ -11,27 +11,25 @@ from __future__ import annotations
 
 import contextlib
 import io
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from http.cookiejar import DefaultCookiePolicy
+from threading import Event
 from typing import BinaryIO, Final, Literal
 from urllib.parse import urljoin
 
 import oras.container
-import oras.provider
 import requests
 
 from wasmctl.errors import Unreadable, WasmctlError
-from wasmctl.oci.answers import Asked, explain_answer
 from wasmctl.oci.auth import Authorizer
 from wasmctl.oci.credentials import Credentials, find_credentials
 from wasmctl.oci.download import Download
 from wasmctl.oci.image import Blob, Image, MediaType, digest_of
 from wasmctl.oci.options import RegistryOptions
-from wasmctl.oci.parallel import in_parallel
+from wasmctl.oci.push import Pushed, push_image
 from wasmctl.oci.reference import Reference
-from wasmctl.oci.tags import check_tags
 from wasmctl.oci.transport import (
     Answer,
     Transport,
@@ -41,7 +39,15 @@ from wasmctl.oci.transport import (
     same_origin,
 )
 
-__all__ = ["Pushed", "RegistryOptions", "RemoteImage", "check_login", "fetch_image", "push_image"]
+__all__ = [
+    "Pushed",
+    "Registry",
+    "RegistryOptions",
+    "RemoteImage",
+    "check_login",
+    "fetch_image",
+    "push_image",
+]
 
 _MANIFESTS: Final = (
     f"{MediaType.OCI_MANIFEST}, {MediaType.OCI_INDEX},"
@@ -51,30 +57,13 @@ _DIGEST_HEADER: Final = "Docker-Content-Digest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pushed:
-    """An image that is in a registry.
-
-    Args:
-        reference: with its digest, and its first tag.
-        digest: the manifest's.
-        size: bytes of manifest and blobs.
-        pushed: whether anything had to be sent; else the registry held it under each tag.
-    """
-
-    reference: Reference
-    digest: str
-    size: int
-    pushed: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteImage:
     """A manifest, or an index, in a registry, and the way to its blobs."""
 
     manifest: bytes
     media_type: str
     digest: str
-    registry: _Registry = field(repr=False, compare=False)
+    registry: Registry = field(repr=False, compare=False)
 
     @contextlib.contextmanager
     def open_blob(self, digest: str, size: int) -> Iterator[BinaryIO]:
@@ -88,54 +77,6 @@ class RemoteImage:
             yield reader
 
 
-def push_image(
-    image: Image,
-    reference: Reference,
-    *,
-    tags: Sequence[str],
-    move_tag: bool,
-    options: RegistryOptions,
-    advance: Callable[[int], None],
-) -> Pushed:
-    """Put an image into a registry under each of `tags`, and read it back.
-
-    Args:
-        image: what to push.
-        reference: where; its own tag counts only as one of `tags`.
-        tags: the tags it gets; none: it is reachable by its digest alone.
-        move_tag: whether a tag that reads as a version may be taken from another image.
-        options: how the registry is reached.
-        advance: called from several threads with the bytes done since the last call; negative
-            where a transfer starts again. They sum up to the image's size.
-
-    Raises:
-        Refused: `tag-exists`: a version's tag already holds another image. Nothing was sent.
-        Unreadable: the registry, or its answers, contradict the digests.
-        RegistryError: the registry cannot be reached or refuses.
-    """
-    registry = _Registry(reference, options, doing="push")
-    with contextlib.closing(registry):
-        held, missing = registry.survey(image, tags)
-        if not move_tag:
-            check_tags(reference, image.digest, held)
-        wanted = [tag for tag in tags if held[tag] != image.digest] if tags else [image.digest]
-        if wanted:
-            advance(sum(blob.size for blob in image.blobs if blob not in missing))
-            registry.upload(missing, advance)
-            registry.publish(image, wanted)
-            advance(len(image.manifest))
-        else:
-            registry.read_back(image, tags[0])
-            advance(image.size)
-    first = reference.with_tag(tags[0]) if tags else reference
-    return Pushed(
-        reference=first.with_digest(image.digest),
-        digest=image.digest,
-        size=image.size,
-        pushed=bool(wanted),
-    )
-
-
 def fetch_image(reference: Reference, options: RegistryOptions) -> RemoteImage:
     """Return the manifest, or index, that a reference names; its blobs are fetched when opened.
 
@@ -143,7 +84,7 @@ def fetch_image(reference: Reference, options: RegistryOptions) -> RemoteImage:
         Unreadable: what came is not what the digest says.
         RegistryError: the registry cannot be reached or refuses.
     """
-    registry = _Registry(reference, options, doing="pull")
+    registry = Registry(reference, options, doing="pull")
     manifest, media_type = registry.manifest(reference.digest or reference.tag or "latest")
     digest = digest_of(manifest)
     if reference.digest is not None:
@@ -158,13 +99,21 @@ def check_login(registry: str, username: str, password: str, options: RegistryOp
         RegistryError: it refuses them, or cannot be reached.
     """
     by_hand = replace(options, username=username, password=password)
-    session = _Registry(Reference(registry=registry, repository=""), by_hand, doing="login")
+    session = Registry(Reference(registry=registry, repository=""), by_hand, doing="login")
     with contextlib.closing(session):
         return session.log_in()
 
 
-class _Registry(oras.provider.Registry):  # type: ignore[misc]  # oras has no types
-    """One repository of a registry, reached within bounds."""
+class Registry:
+    """One repository of a registry, reached within bounds; threads may share it.
+
+    `stopped` is set where uploads that are going on are not wanted any more.
+
+    Args:
+        reference: the repository; its tag and digest do not count.
+        options: how the registry is reached.
+        doing: what for: what a token must allow, and what errors speak of.
+    """
 
     def __init__(
         self,
@@ -174,41 +123,39 @@ class _Registry(oras.provider.Registry):  # type: ignore[misc]  # oras has no ty
         doing: Literal["push", "pull", "login"],
     ) -> None:
         host = reference.api_host
-        super().__init__(
-            hostname=host,
-            insecure=options.scheme(host) == "http",
-            tls_verify=not options.insecure_skip_tls_verify,
-        )
         self._reference = reference
         self._options = options
         self._doing = doing
-        self._stopped = threading.Event()
-        self._transport = Transport(self.session, options)
-        self.auth = self._authorizer = Authorizer(
+        self.stopped = Event()
+        session = requests.Session()
+        # Some registries set cookies and then expect a browser's ways (Harbor's CSRF token).
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._transport = Transport(session, options)
+        self._authorizer = Authorizer(
             scope=_scope(reference.repository, doing), find=self._find, transport=self._transport
         )
         # oras guesses what is a host by its dots and colons; it is told.
-        self._container = oras.container.Container(f"host.invalid/{reference.repository or '_'}")
-        self._container.registry = host
-        self._base = self._url(f"{host}/v2/")
+        self._names = oras.container.Container(f"host.invalid/{reference.repository or '_'}")
+        self._names.registry = host
+        self._root = f"{options.scheme(host)}://"
+        self._base = f"{self._root}{host}/v2/"
 
     def close(self) -> None:
         """End transfers that are still going on, and every connection."""
-        self._stopped.set()
+        self.stopped.set()
         self._transport.close()
 
-    def do_request(  # noqa: PLR0917 - the form of oras
+    def _ask(
         self,
         url: str,
         method: str = "GET",
-        data: Upload | bytes | None = None,
-        headers: dict[str, str] | None = None,
-        json: None = None,
-        stream: bool = True,  # noqa: FBT001, FBT002
-    ) -> requests.Response:
-        """Send a request as oras would, but within bounds, and return any answer."""
-        del json, stream  # every body is read by whoever wants it
-        return self._transport.persist(lambda: self._exchange(method, url, headers or {}, data))
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Answer:
+        return read_answer(
+            self._transport.persist(lambda: self._exchange(method, url, headers or {}, body))
+        )
 
     def _exchange(
         self,
@@ -242,6 +189,8 @@ class _Registry(oras.provider.Registry):  # type: ignore[misc]  # oras has no ty
 
     def _refused(self, answer: Answer) -> WasmctlError:
         """Return the error that an answer means."""
+        from wasmctl.oci.answers import Asked, explain_answer
+
         if answer.status == 401 and self._authorizer.refusal is not None:
             # The token server's reasons are better than the registry's.
             answer = self._authorizer.refusal
@@ -255,61 +204,44 @@ class _Registry(oras.provider.Registry):  # type: ignore[misc]  # oras has no ty
 
     def log_in(self) -> bool:
         """Show the credentials; return whether the registry asked for them."""
-        answer = read_answer(self.do_request(self._base))
+        answer = self._ask(self._base)
         if answer.status != 200:
             raise self._refused(answer)
         return self._authorizer.was_asked
 
-    def survey(self, image: Image, tags: Sequence[str]) -> tuple[dict[str, str | None], list[Blob]]:
-        """Return what each tag holds, and the blobs that the registry lacks, in one round trip."""
-        missing: dict[str, Blob] = {}
-        held: dict[str, str | None] = {}
+    def warm_up(self) -> None:
+        """Open a connection, whatever the registry says."""
+        self._ask(self._base)
 
-        def look_at_tag(tag: str) -> None:
-            held[tag] = self._held(tag)
-
-        def look_at_blob(blob: Blob) -> None:
-            if not self._has(blob):
-                missing[blob.digest] = blob
-
-        jobs = [partial(look_at_tag, tag) for tag in tags]
-        in_parallel(
-            [*jobs, *(partial(look_at_blob, blob) for blob in image.blobs)], stopped=self._stopped
-        )
-        return held, [blob for blob in image.blobs if blob.digest in missing]
-
-    def _head(self, path: str, headers: dict[str, str] | None = None) -> Answer | None:
+    def _head(self, url: str, headers: Mapping[str, str] | None = None) -> Answer | None:
         """Return the answer to HEAD, or None for a 404."""
-        answer = self._ask(path, "HEAD", headers=headers)
+        answer = self._ask(url, "HEAD", headers=headers)
         if answer.status == 404:
             return None
         if answer.status != 200:
             # An answer to HEAD has no words, the one to GET says why.
-            raise self._refused(self._ask(path, headers=headers))
+            raise self._refused(self._ask(url, headers=headers))
         return answer
 
-    def _held(self, tag: str) -> str | None:
-        answer = self._head(self._container.manifest_url(tag), {"Accept": _MANIFESTS})
+    def held(self, tag: str) -> str | None:
+        """Return the digest that a tag holds, or None where there is no such tag."""
+        answer = self._head(self._manifest_url(tag), {"Accept": _MANIFESTS})
         if answer is None:
             return None
         return answer.headers.get(_DIGEST_HEADER) or digest_of(self.manifest(tag)[0])
 
-    def _has(self, blob: Blob) -> bool:
-        answer = self._head(self._container.get_blob_url(blob.digest))
+    def has(self, blob: Blob) -> bool:
+        """Return whether a blob is there."""
+        answer = self._head(self._blob_url(blob.digest))
         if answer is None:
             return False
         self._check(blob.digest, answer, "a blob")
         # A size of its own opinion is no sign of the same bytes: the blob is sent anew.
         return answer.headers.get("Content-Length", str(blob.size)) == str(blob.size)
 
-    def upload(self, blobs: Sequence[Blob], advance: Callable[[int], None]) -> None:
-        """Send blobs, at once where there are several."""
-        jobs = [partial(self._upload, blob, advance) for blob in blobs]
-        if jobs:
-            in_parallel(jobs, stopped=self._stopped)
-
-    def _upload(self, blob: Blob, advance: Callable[[int], None]) -> None:
-        body = Upload(blob.open, size=blob.size, advance=advance, stopped=self._stopped)
+    def upload(self, blob: Blob, advance: Callable[[int], None]) -> None:
+        """Send a blob."""
+        body = Upload(blob.open, size=blob.size, advance=advance, stopped=self.stopped)
         # What was cut in the middle starts with a new session: the old one is in an unknown state.
         response = self._transport.persist(lambda: self._upload_once(blob, body))
         answer = read_answer(response)
@@ -319,7 +251,7 @@ class _Registry(oras.provider.Registry):  # type: ignore[misc]  # oras has no ty
 
     def _upload_once(self, blob: Blob, body: Upload) -> requests.Response:
         """POST, then PUT all of it (distribution-spec, "Pushing a blob monolithically")."""
-        begin = self._url(self._container.upload_blob_url())
+        begin = f"{self._root}{self._names.upload_blob_url()}"
         started = self._exchange("POST", begin, {"Content-Length": "0"})
         location = started.headers.get("Location")
         if started.status_code != 202 or location is None:
@@ -335,15 +267,10 @@ class _Registry(oras.provider.Registry):  # type: ignore[misc]  # oras has no ty
             body,
         )
 
-    def publish(self, image: Image, names: Sequence[str]) -> None:
-        """Put the manifest under tags or its digest, and read it back from each."""
-        jobs = [partial(self._publish, image, name) for name in names]
-        in_parallel(jobs, stopped=self._stopped)
-
-    def _publish(self, image: Image, name: str) -> None:
+    def publish(self, image: Image, name: str) -> None:
+        """Put the manifest under a tag or its digest, and read it back from there."""
         kind = {"Content-Type": image.media_type}
-        path = self._container.manifest_url(name)
-        answer = self._ask(path, "PUT", data=image.manifest, headers=kind)
+        answer = self._ask(self._manifest_url(name), "PUT", headers=kind, body=image.manifest)
         if answer.status != 201:
             raise self._refused(answer)
         self._check(image.digest, answer, "the manifest")
@@ -360,7 +287,7 @@ class _Registry(oras.provider.Registry):  # type: ignore[misc]  # oras has no ty
 
     def manifest(self, name: str) -> tuple[bytes, str]:
         """Return the bytes and the media type of what a tag or a digest names."""
-        answer = self._ask(self._container.manifest_url(name), headers={"Accept": _MANIFESTS})
+        answer = self._ask(self._manifest_url(name), headers={"Accept": _MANIFESTS})
         if answer.status != 200:
             raise self._refused(answer)
         self._check(digest_of(answer.body), answer, "the manifest")
@@ -371,24 +298,17 @@ class _Registry(oras.provider.Registry):  # type: ignore[misc]  # oras has no ty
     def start_download(self, digest: str, position: int) -> requests.Response:
         """Ask for a blob from `position` on."""
         headers = {"Range": f"bytes={position}-"} if position else {}
-        url = self._url(self._container.get_blob_url(digest))
-        response = self.do_request(url, headers=headers)
+        url = self._blob_url(digest)
+        response = self._transport.persist(lambda: self._exchange("GET", url, headers))
         if response.status_code not in {200, 206}:
             raise self._refused(read_answer(response))
         return response
 
-    def _ask(
-        self,
-        path: str,
-        method: str = "GET",
-        *,
-        headers: dict[str, str] | None = None,
-        data: bytes | None = None,
-    ) -> Answer:
-        return read_answer(self.do_request(self._url(path), method, data, headers))
+    def _manifest_url(self, name: str) -> str:
+        return f"{self._root}{self._names.manifest_url(name)}"
 
-    def _url(self, path: str) -> str:
-        return f"{self.prefix}://{path}"
+    def _blob_url(self, digest: str) -> str:
+        return f"{self._root}{self._names.get_blob_url(digest)}"
 
     def _check(self, digest: str, answer: Answer, what: str) -> None:
         said = answer.headers.get(_DIGEST_HEADER, digest)

@@ -25,6 +25,7 @@ from wasmctl import __version__
 from wasmctl.errors import RegistryError, UsageError
 from wasmctl.oci.failures import Cut, explain_failure, resolve
 from wasmctl.oci.options import RegistryOptions, find_proxy
+from wasmctl.oci.parallel import THREADS
 
 __all__ = [
     "Answer",
@@ -39,8 +40,6 @@ __all__ = [
 # Seconds: to connect (each address of a host), and for a server to say something.
 _CONNECT: Final = 5.0
 _READ: Final = 30.0
-# A connection is lent to one thread at a time.
-_CONNECTIONS: Final = 4
 _REDIRECTS: Final = 5
 # Pauses before the second and the third attempt, and how long one transfer waits in all (seconds).
 _PAUSES: Final = (0.2, 2.0)
@@ -261,7 +260,7 @@ class _Adapter(HTTPAdapter):
 
     def __init__(self, context: ssl.SSLContext | None) -> None:
         self._context = context
-        super().__init__(pool_maxsize=_CONNECTIONS)
+        super().__init__(pool_maxsize=THREADS)
 
     def init_poolmanager(self, *args: Any, **keywords: Any) -> None:
         super().init_poolmanager(*args, **keywords, ssl_context=self._context)
@@ -362,6 +361,8 @@ def _retry_after(response: requests.Response) -> float:
 def _trust(options: RegistryOptions) -> ssl.SSLContext:
     """Return whom we believe: the system's authorities, and the one named by hand."""
     if options.insecure_skip_tls_verify:
+        # Whoever asked for it needs no warning at each connection.
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
