@@ -29,7 +29,7 @@ def command_one() -> str:
 @pytest.fixture
 def clone() -> Iterator[Path]:
     """A fresh clone that belongs to nobody, outside pytest's folders, which are root's alone."""
-    folder = Path("/tmp") / f"wasmctl-readme-{os.getpid()}-{time.time_ns()}"  # noqa: S108
+    folder = Path("/tmp") / f"wasmctl-readme-{os.getpid()}-{time.time_ns()}"
     folder.mkdir()
     subprocess.run(["git", "clone", "-q", str(ROOT), str(folder / "wasmctl")], check=True)
     subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", str(folder)], check=True)
