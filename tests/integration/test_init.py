@@ -235,6 +235,18 @@ class TestAdoption:
         assert said.code == 2
         assert json.loads(said.out)["errors"][0]["code"] == "other-project"
 
+    def test_of_several_plug_ins_each_is_adopted_by_itself(
+        self, wasmctl: CommandLine, tmp_path: Path
+    ) -> None:
+        for name in ("one", "two"):
+            assert wasmctl(*RUST, name, cwd=tmp_path).code == 0
+        write_tree(tmp_path, {"Cargo.toml": '[workspace]\nmembers = ["one", "two"]\n'})
+        before = read_tree(tmp_path)
+        said = wasmctl("init", "--adopt", cwd=tmp_path)
+        assert said.code == 2
+        assert f"`{tmp_path}/one`, `{tmp_path}/two`" in said.err
+        assert read_tree(tmp_path) == before
+
     def test_a_folder_without_a_project_is_refused(
         self, wasmctl: CommandLine, tmp_path: Path
     ) -> None:

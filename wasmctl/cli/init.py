@@ -234,9 +234,9 @@ def _say_next(plan: ScaffoldPlan, wanted: _Wanted, session: Session) -> None:
 
 
 def _folder(wanted: _Wanted, session: Session) -> Path:
-    # Not resolved: a link's own name is the one that was given.
     folder = Path(session.cwd, wanted.folder)
-    return folder.resolve() if folder.name in {"", ".."} else folder
+    # Else left as it is: a link's own name is the one that was given.
+    return folder.resolve() if ".." in folder.parts else folder
 
 
 def _data(pairs: list[str]) -> dict[str, str]:

@@ -46,6 +46,8 @@ def compare(folder: Path, files: Sequence[RenderedFile], *, force: bool) -> Scaf
     Raises:
         UsageError: the folder is a file, or files are in the way.
     """
+    if ".." in folder.parts:  # of a folder that is not there `..` would lead somewhere else
+        folder = folder.resolve()
     if folder.exists() and not folder.is_dir():
         raise UsageError(
             "not-a-folder", f"`{folder}` is a file", hint="name a folder, new or existing"

@@ -44,6 +44,12 @@ def test_a_new_folder_is_made_with_those_above_it(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
+def test_a_way_back_in_the_name_is_followed(tmp_path: Path) -> None:
+    apply_scaffold(plan_for(tmp_path / "not-there/../x"))
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+    assert read_tree(tmp_path / "x") == FILES
+
+
 def test_files_get_the_permissions_that_the_user_gives_files(tmp_path: Path) -> None:
     script = RenderedFile(path=PurePosixPath("run.sh"), content=b"", executable=True)
     before = os.umask(0o027)
