@@ -188,7 +188,7 @@ def file_identity(path: Path) -> JSONValue:
     ]
 
 
-def _deciding(folder: str, segments: list[str]) -> Iterator[str]:
+def _deciding(folder: str, segments: list[str], *, loose: bool = False) -> Iterator[str]:
     """Yield the folders whose names decide what an embed pattern stands for.
 
     https://pkg.go.dev/embed#hdr-Directives: a folder means all below it; the rest is path.Match.
@@ -198,13 +198,15 @@ def _deciding(folder: str, segments: list[str]) -> Iterator[str]:
         return
     first, *rest = segments
     if not any(letter in first for letter in "*?[\\"):
-        yield from _deciding(f"{folder}/{first}", rest)
+        if loose:  # what is not there today may be there tomorrow
+            yield folder
+        yield from _deciding(f"{folder}/{first}", rest, loose=loose)
         return
     yield folder
     shape = "*" if "\\" in first else first.replace("[^", "[!")
     for name in _names(folder):
         if fnmatch.fnmatchcase(name, shape):
-            yield from _deciding(f"{folder}/{name}", rest)
+            yield from _deciding(f"{folder}/{name}", rest, loose=True)
 
 
 def _texts(value: JSONValue) -> tuple[str, ...]:

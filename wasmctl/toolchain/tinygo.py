@@ -38,11 +38,7 @@ def compile_with_tinygo(job: Job) -> Compiled:
     go = find_tool("go", job.session)
     env = environment_with(job.env, tool, go)
     key = _key(job, tool, go, env)
-    remembered = load_inputs(job.record.get("inputs"))
-    if key is None or remembered is None:
-        changed: str | None = "nothing is remembered of the last build"
-    else:
-        changed = remembered.difference(key)
+    changed = _change(job, key)
     if changed is not None:
         from wasmctl.toolchain.tinygo_build import compile_changed
 
@@ -55,6 +51,14 @@ def compile_with_tinygo(job: Job) -> Compiled:
         tools=job.recorded_tools,
         inputs=job.record["inputs"],
     )
+
+
+def _change(job: Job, key: str | None) -> str | None:
+    """Return why the module in its place is not to be taken; None: it is up to date."""
+    remembered = load_inputs(job.record.get("inputs"))
+    if key is None or remembered is None:
+        return "nothing is remembered of the last build"
+    return remembered.difference(key)
 
 
 def _key(job: Job, tool: Tool, go: Tool, env: Mapping[str, str]) -> str | None:
