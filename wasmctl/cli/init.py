@@ -68,7 +68,7 @@ def register(app: typer.Typer) -> None:
     def init(
         ctx: typer.Context,
         folder: Annotated[
-            str, typer.Argument(metavar="[DIR]", help="The project's folder, new or not.")
+            str, typer.Argument(metavar="DIR", help="The project's folder, new or not.")
         ] = ".",
         template: Annotated[
             str | None,
