@@ -6,8 +6,9 @@ https://specifications.freedesktop.org/basedir-spec/latest/
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import tempfile
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -47,27 +48,62 @@ def toolchain_folder(env: Mapping[str, str]) -> Path:
 def replacing(path: Path, *, mode: int | None = None) -> Iterator[BinaryIO]:
     """Open a file that takes `path`'s place when the block ends well, and vanishes otherwise.
 
+    A link stays a link: what it points at is replaced. A device or a pipe (`/dev/null`) has
+    nothing to replace and is written straight.
+
     Args:
         path: the file to write; its folder must exist.
-        mode: permission bits; the process's umask decides when absent.
+        mode: permission bits; when absent those of the file that is replaced, for a new one what
+            the umask leaves.
 
     Raises:
-        OSError: the folder is read-only, the disk is full. `path` is as it was.
+        OSError: the folder is read-only, the disk is full; told of `path`, which is as it was.
     """
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    place = Path(os.path.realpath(path))
     try:
-        with os.fdopen(descriptor, "wb") as stream:
+        earlier = place.stat()
+    except FileNotFoundError:
+        earlier = None
+    except OSError as error:
+        raise _told_of(path, error) from error
+    if earlier is not None and stat.S_ISDIR(earlier.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if earlier is not None and not stat.S_ISREG(earlier.st_mode):
+        with path.open("wb") as stream:
             yield stream
-        Path(name).chmod(_default_mode() if mode is None else mode)
-        Path(name).replace(path)
-    except BaseException:
+        return
+    if mode is None and earlier is not None:
+        mode = earlier.st_mode & 0o777
+    with _replaced(place, path, mode) as stream:
+        yield stream
+
+
+@contextlib.contextmanager
+def _replaced(place: Path, path: Path, mode: int | None) -> Iterator[BinaryIO]:
+    # A short name of its own: one made from the file's could grow too long for the disk.
+    temporary = place.with_name(f".wasmctl-{os.urandom(8).hex()}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        descriptor = os.open(temporary, flags, 0o666 if mode is None else mode & 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            if mode is not None:
+                os.fchmod(descriptor, mode)
+            yield stream
+        temporary.replace(place)
+    except BaseException as error:
         with contextlib.suppress(OSError):
-            Path(name).unlink()
+            temporary.unlink()
+        if isinstance(error, OSError) and _is_about(error, temporary):
+            raise _told_of(path, error) from error
         raise
 
 
-def _default_mode() -> int:
-    # mkstemp makes 0600; the umask can only be read by setting it.
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return 0o666 & ~mask
+def _is_about(error: OSError, temporary: Path) -> bool:
+    # A write to a descriptor that fails tells no name; nor do failures of other kinds in the block.
+    if error.filename is None:
+        return error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+    return str(error.filename) == str(temporary)
+
+
+def _told_of(path: Path, error: OSError) -> OSError:
+    return OSError(error.errno, error.strerror, str(path))
