@@ -256,6 +256,25 @@ class TestAdoption:
         assert not [*tmp_path.iterdir()]
 
 
+def test_two_at_once_make_one_whole_project(user_env: dict[str, str], tmp_path: Path) -> None:
+    argv = [str(WASMCTL), "init", "hello", "--language", "rust"]
+    for step in range(3):
+        place = tmp_path / str(step)
+        place.mkdir()
+        both = [
+            subprocess.Popen(
+                argv, cwd=place, env=user_env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+            for _ in range(2)
+        ]
+        talk = [child.communicate(timeout=60) for child in both]
+        codes = sorted(child.returncode for child in both)
+        # The later one finds everything there already, or is overtaken while at work.
+        assert codes in ([0, 0], [0, 2]), talk
+        assert [path.name for path in place.iterdir()] == ["hello"]
+        assert subprocess.run(argv, cwd=place, env=user_env, capture_output=True).stdout == b""  # noqa: PLW1510
+
+
 @pytest.mark.root
 class TestAPlaceThatTakesNothing:
     @pytest.fixture

@@ -56,10 +56,13 @@ def _make(plan: ScaffoldPlan) -> None:
             place = inner / file.path
             place.parent.mkdir(parents=True, exist_ok=True)
             _write(place, file)
-        if top.exists():
-            raise _overtaken(top)
         with _signals_held():
-            stage.rename(top)
+            try:
+                stage.rename(top)
+            except OSError as error:
+                if top.exists():
+                    raise _overtaken(top) from error
+                raise
 
 
 def _fill(plan: ScaffoldPlan) -> None:
@@ -103,7 +106,7 @@ def _restore(kept: Path, place: Path) -> None:
 def _ensure_folder(folder: Path, undo: contextlib.ExitStack) -> None:
     if not folder.is_dir():
         undo.callback(_remove_empty, folder)
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
 
 
 def _remove_empty(folder: Path) -> None:
