@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import CommandLine
 from tests.integration.builds import Builder, scaffold, small_crate, write
 from wasmctl.errors import ToolFailed, ToolMissing, Unreadable, UsageError
 from wasmctl.project.record import read_record
@@ -361,11 +358,3 @@ def test_what_is_no_module_is_not_put_in_place(
         build(project, "cargo")
     assert (project / "dist/plugin.wasm").read_bytes() == good
     assert not [path for path in (project / "dist").iterdir() if path.name.startswith(".plugin")]
-
-
-def test_the_envelope_tells_of_the_build(wasmctl: CommandLine, tmp_path: Path) -> None:
-    document = json.loads(said.out)
-    assert said.code == 0, said.err
-    (module,) = document["data"]["modules"]
-    assert (module["toolchain"], module["target"]) == ("cargo", "wasm32-wasip1")
-    assert module["path"] == os.fspath(project / "dist/plugin.wasm")

@@ -47,7 +47,9 @@ _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 # What cargo, rustc or rustup say → what to do.
 _HINTS: Final[Mapping[str, str]] = {
     r"`(wasm32-[\w-]+)` target may not be installed": "`rustup target add {0}`",
-    r"lock ?file .*because --locked was passed|needs to be updated but --locked": "build once without `--locked`",
+    r"because --locked was passed|needs to be updated but --locked": (
+        "build once without `--locked`"
+    ),
     r"lock file version `?4`? (?:was found|requires)": (
         "Cargo.lock is a newer cargo's: `rustup update`, or write `version = 3` into it"
     ),
