@@ -21,7 +21,9 @@ OWNERS = {
     "oras": ("oci/registry.py",),
     "docker": ("oci/daemon.py",),
     "typer": ("cli/",),
-    "copier": ("scaffold/",),
+    "copier": ("scaffold/render.py",),
+    "jinja2": ("scaffold/render.py",),
+    "questionary": ("cli/ask.py",),
     "pydantic": ("project/",),
 }
 

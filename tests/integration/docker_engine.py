@@ -67,6 +67,8 @@ def docker_engine() -> Iterator[Engine]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        # What containers with the host's network leave behind; a mount point cannot be removed.
+        subprocess.run(["umount", f"{folder}/exec/netns/default"], capture_output=True, check=False)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -74,7 +76,6 @@ def _argv(folder: Path, engine: Engine) -> list[str]:
     server = engine.certificates / "server"
     return [
         "dockerd",
-        "--storage-driver=vfs",
         "--iptables=false",
         "--bridge=none",
         f"--data-root={folder}/data",
