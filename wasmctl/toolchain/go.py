@@ -31,12 +31,17 @@ _MINIMUM: Final = 24
 _TARGETS: Final = ("wasip1", "wasip1/wasm", "wasm32-wasip1")
 _REMEDY: Final = 'install Go 1.24 or newer (https://go.dev/dl), or `pip install "wasmctl[go]"`'
 _PLATFORM: Final = {"GOOS": "wasip1", "GOARCH": "wasm"}
+_NEEDS_GO: Final = re.compile(r"requires go >= (\S+) \(running go (\S+?)[;)]")
 # What the go command says → what to do.
 GO_HINTS: Final[Mapping[str, str]] = {
     r"no required module provides package (\S+?);": "`go get {0}` adds it to go.mod",
     r"cannot find module providing package (\S+)": "`go get {0}` adds it to go.mod",
     r"missing go\.sum entry|updates to go\.mod needed": "`go mod tidy`",
-    r"not one of the workspace modules listed in go\.work": "`go work use .`",
+    r"not one of the workspace modules listed in go\.work|no modules were found in the current "
+    r"workspace": "`go work use .`",
+    r"download go1[\d.]+|toolchain not available": (
+        "see that the network and `GOPROXY` work, or install the Go that go.mod asks for"
+    ),
     r"inconsistent vendoring": "`go mod vendor`",
     r"(?i)no space left on device": "make room on the disk, or set `TMPDIR` and `GOCACHE`",
 }
@@ -103,7 +108,7 @@ def _prepare(job: Job) -> _Go:
         argv, env=env, cwd=folder, live=job.live, stdin_terminal=job.asks, stdout_apart=True
     )
     if said.exit_code != 0:
-        raise _refusal(job, said)
+        raise _failure(job, said)
     version, _, flags = said.stdout.strip().partition("\n")
     found = re.search(r"go(1\.(\d+)\S*)", version)
     if found is not None and int(found[2]) < _MINIMUM:
@@ -144,29 +149,18 @@ def _too_old(version: str, tool: Tool, env: Mapping[str, str]) -> ToolMissing:
     return ToolMissing("go-too-old", message, hint=hint)
 
 
-def _refusal(job: Job, said: Completed) -> WasmctlError:
-    """Say why go would not even tell its version: mostly go.mod."""
-    output = "" if job.live is not None else said.stderr
-    if found := re.search(r"requires go >= (\S+) \(running go (\S+?)[;)]", said.stderr):
-        message = f"the module needs Go {found[1]}, and this is Go {found[2]}"
-        hint = f"install Go {found[1]}, or let go fetch it: unset `GOTOOLCHAIN`"
-        return ToolMissing("go-too-old", message, hint=hint, output=output)
-    if "download go" in said.stderr or "toolchain not available" in said.stderr:
-        message = "go could not fetch the toolchain that go.mod asks for; its words are above"
-        hint = "see that the network and `GOPROXY` work, or install that Go"
-        return ToolMissing("go-too-old", message, hint=hint, output=output)
-    message = f"go failed (exit code {said.exit_code}); its words are above"
-    hint = hint_for(said.stderr, GO_HINTS) or "correct go.mod as they say"
-    return ToolFailed("compile-failed", message, hint=hint, output=output)
-
-
-def _failure(job: Job, done: Completed) -> ToolFailed:
+def _failure(job: Job, done: Completed) -> WasmctlError:
+    """Say whose failure it is, after go's own words."""
     output = "" if job.live is not None else done.stderr
-    hint = hint_for(done.stderr, GO_HINTS)
+    if found := _NEEDS_GO.search(done.stderr):
+        message = f"the module needs Go {found[1]}, and this is Go {found[2]}"
+        hint = f"install Go {found[1]} or newer, or unset `GOTOOLCHAIN` to let go fetch it"
+        return ToolMissing("go-too-old", message, hint=hint, output=output)
+    known = hint_for(done.stderr, GO_HINTS)
     if re.search(r"^# ", done.stderr, re.MULTILINE):
         message = f"go could not compile `{job.project.name}`: the errors above are about its code"
-        hint = hint or "correct the first of them and build again"
+        hint = known or "correct the first of them and build again"
     else:
         message = f"go failed (exit code {done.exit_code}); its words are above"
-        hint = hint or "the error above is go's: it says what to do"
+        hint = known or "the error above is go's: it says what to do"
     return ToolFailed("compile-failed", message, hint=hint, output=output)
