@@ -235,6 +235,12 @@ def push_project(project: Project, session: Session, request: PushRequest) -> Sh
     earlier = read_record(project.dist).get("images")
     others = [item for item in earlier if item != note] if isinstance(earlier, list) else []
     write_record(project.dist, {"images": [*others, note]})
+    verb = "pushed" if shipped.pushed else "there already, nothing sent:"
+    size = f" ({_size(shipped.size)})" if shipped.size else ""
+    names = ", ".join(
+        str(request.destination.reference.with_tag(tag)) for tag in request.destination.tags
+    )
+    session.console.say(f"{session.console.style(verb, 'green')} {names}{size}")
     return shipped
 
 
