@@ -21,7 +21,7 @@ from wasmctl.toolchain.module import BuildRequest, Module
 if TYPE_CHECKING:
     from wasmctl.project.settings import ToolchainName
 
-__all__ = ["Builder", "scaffold", "small_crate", "small_go", "write"]
+__all__ = ["Builder", "project_at", "scaffold", "small_crate", "small_go", "write"]
 
 # What the proxies look for first: without it no file here would be a plug-in.
 _MARKER_RUST = '#[no_mangle]\npub extern "C" fn proxy_abi_version_0_2_1() {}\n'
@@ -47,22 +47,31 @@ class Builder:
         build: BuildSettings | None = None,
     ) -> Module:
         said = io.StringIO()
-        session = Session(
-            env=self.env,
-            cwd=folder,
-            console=Console(out=io.StringIO(), err=said, verbosity=1),
-        )
-        project = Project(
-            folder=folder,
-            name=folder.name,
-            settings=Settings(build=build or BuildSettings()),
-            toolchain=toolchain,
-            package=package,
-        )
+        session = self.session(folder, said)
+        settings = Settings(build=build or BuildSettings())
+        project = project_at(folder, toolchain, settings, package=package)
         try:
             return build_module(project, session, request=request or BuildRequest())
         finally:
             self.talk = said.getvalue()
+
+    def session(self, folder: Path, said: io.StringIO) -> Session:
+        """Return the world of a command run with `-v` in `folder`."""
+        console = Console(out=io.StringIO(), err=said, verbosity=1)
+        return Session(env=self.env, cwd=folder, console=console)
+
+
+def project_at(
+    folder: Path, toolchain: ToolchainName, settings: Settings, *, package: str | None = None
+) -> Project:
+    """Return the project in a folder, as its files would be read."""
+    return Project(
+        folder=folder,
+        name=folder.name,
+        settings=settings,
+        toolchain=toolchain,
+        package=package,
+    )
 
 
 def write(folder: Path, files: Mapping[str, str]) -> Path:

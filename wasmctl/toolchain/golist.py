@@ -33,7 +33,6 @@ def watch_packages(listing: str, folder: Path, env: Mapping[str, str]) -> Watch 
     """
     packages = []
     patterns = {}
-    embedded: list[str] = []
     for package in _packages(listing):
         if "Error" in package:
             return None
@@ -45,8 +44,7 @@ def watch_packages(listing: str, folder: Path, env: Mapping[str, str]) -> Watch 
         packages.append(place)
         if found := _texts(package, "EmbedPatterns"):
             patterns[place] = found
-            embedded += (f"{place}/{name}" for name in _texts(package, "EmbedFiles"))
-    files = sorted({*embedded, *map(str, _module_files(folder, env))})
+    files = sorted({*map(str, _module_files(folder, env))})
     if not is_trackable(env.get("GOFLAGS", ""), _user_file(env)):
         return None
     return Watch(packages=tuple(packages), patterns=patterns, files=tuple(files))

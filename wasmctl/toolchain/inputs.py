@@ -63,18 +63,14 @@ class Watch:
     files: tuple[str, ...]
 
     def look(self) -> dict[str, str]:
-        """Return what is there now: of a file the digest of its bytes, of a folder of its names."""
-        seen = {path: _digest_of(path) for path in self.files}
+        """Return the digest of every file that counts now, by its path."""
+        paths = [*self.files]
         for folder in self.packages:
-            names = [name for name in _names(folder) if _is_source(name)]
-            seen[f"{folder}/*.go"] = key_of(names)
-            for name in names:
-                seen[f"{folder}/{name}"] = _digest_of(f"{folder}/{name}")
+            paths += (f"{folder}/{name}" for name in _names(folder) if _is_source(name))
         for folder, patterns in self.patterns.items():
             for pattern in patterns:
-                for place in _deciding(folder, pattern.removeprefix("all:").split("/")):
-                    seen[f"{place}/*"] = key_of(_names(place))
-        return seen
+                paths += _matching(folder, pattern.removeprefix("all:").split("/"))
+        return {path: _digest_of(path) for path in paths}
 
     def changed_since(self, moment: int) -> bool:
         """Return whether a watched file was changed after `moment` (nanoseconds since 1970).
@@ -98,7 +94,7 @@ class Inputs:
     Args:
         key: stands for flags, environment and tools.
         watch: where to look for changes.
-        seen: what was there.
+        seen: the digest of every file that counted, by its path.
     """
 
     key: str
@@ -188,25 +184,24 @@ def file_identity(path: Path) -> JSONValue:
     ]
 
 
-def _deciding(folder: str, segments: list[str], *, loose: bool = False) -> Iterator[str]:
-    """Yield the folders whose names decide what an embed pattern stands for.
+def _matching(folder: str, segments: list[str]) -> Iterator[str]:
+    """Yield the files that an embed pattern stands for.
 
-    https://pkg.go.dev/embed#hdr-Directives: a folder means all below it; the rest is path.Match.
+    A folder means all below it; for the rest it is path.Match that is asked:
+    https://pkg.go.dev/embed#hdr-Directives
     """
     if not segments:
-        yield from (found for found, _, _ in os.walk(folder))
+        yield folder
+        for above, _, names in os.walk(folder):
+            yield from (f"{above}/{name}" for name in names)
         return
     first, *rest = segments
-    if not any(letter in first for letter in "*?[\\"):
-        if loose:  # what is not there today may be there tomorrow
-            yield folder
-        yield from _deciding(f"{folder}/{first}", rest, loose=loose)
-        return
-    yield folder
+    # Escapes are rare: what holds one may stand for anything.
     shape = "*" if "\\" in first else first.replace("[^", "[!")
-    for name in _names(folder):
-        if fnmatch.fnmatchcase(name, shape):
-            yield from _deciding(f"{folder}/{name}", rest, loose=True)
+    literal = not any(letter in shape for letter in "*?[")
+    for name in [first] if literal else fnmatch.filter(_names(folder), shape):
+        if os.path.lexists(f"{folder}/{name}"):
+            yield from _matching(f"{folder}/{name}", rest)
 
 
 def _texts(value: JSONValue) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ TinyGo compiles for seconds even where nothing has changed, so the record of the
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from wasmctl import __version__
@@ -22,7 +23,24 @@ from wasmctl.toolchain.inputs import (
 from wasmctl.toolchain.job import Compiled, Job
 from wasmctl.toolchain.tools import Tool, environment_with, find_tool
 
-__all__ = ["compile_with_tinygo"]
+__all__ = ["Look", "compile_with_tinygo", "look_for_changes"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a look at a project shows.
+
+    Args:
+        tool: TinyGo.
+        env: the environment to run it in.
+        key: stands for everything but files; None where something could change unseen.
+        change: why the module in its place is not to be taken; None: it is up to date.
+    """
+
+    tool: Tool
+    env: Mapping[str, str]
+    key: str | None
+    change: str | None
 
 
 def compile_with_tinygo(job: Job) -> Compiled:
@@ -33,17 +51,12 @@ def compile_with_tinygo(job: Job) -> Compiled:
         ToolFailed: TinyGo failed.
         UsageError: the package is not `main`, or its entry does not fit this TinyGo.
     """
-    configured = job.project.settings.build.tool
-    tool = find_tool("tinygo", job.session, configured=configured, folder=job.project.folder)
-    go = find_tool("go", job.session)
-    env = environment_with(job.env, tool, go)
-    key = _key(job, tool, go, env)
-    changed = _change(job, key)
-    if changed is not None:
+    look = look_for_changes(job)
+    if look.change is not None:
         from wasmctl.toolchain.tinygo_build import compile_changed
 
-        job.session.console.detail(f"compiling: {changed}")
-        return compile_changed(job, tool, env, key)
+        job.session.console.detail(f"compiling: {look.change}")
+        return compile_changed(job, look.tool, look.env, look.key)
     return Compiled(
         path=job.place,
         target=job.recorded_target,
@@ -53,12 +66,23 @@ def compile_with_tinygo(job: Job) -> Compiled:
     )
 
 
-def _change(job: Job, key: str | None) -> str | None:
-    """Return why the module in its place is not to be taken; None: it is up to date."""
+def look_for_changes(job: Job) -> Look:
+    """Compare a project with the record of its last build.
+
+    Raises:
+        ToolMissing: no TinyGo or no Go.
+    """
+    configured = job.project.settings.build.tool
+    tool = find_tool("tinygo", job.session, configured=configured, folder=job.project.folder)
+    go = find_tool("go", job.session)
+    env = environment_with(job.env, tool, go)
+    key = _key(job, tool, go, env)
     remembered = load_inputs(job.record.get("inputs"))
     if key is None or remembered is None:
-        return "nothing is remembered of the last build"
-    return remembered.difference(key)
+        change: str | None = "nothing is remembered of the last build"
+    else:
+        change = remembered.difference(key)
+    return Look(tool=tool, env=env, key=key, change=change)
 
 
 def _key(job: Job, tool: Tool, go: Tool, env: Mapping[str, str]) -> str | None:
