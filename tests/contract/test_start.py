@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-# pydantic is not in the list: typer itself loads it as soon as it parses a verb's parameters.
 HEAVY = frozenset(
-    {"copier", "docker", "jinja2", "oras", "questionary", "requests", "rich"}
+    {"copier", "docker", "jinja2", "oras", "pydantic", "questionary", "requests", "rich"}
     | {"tomlkit", "urllib3", "yaml", "http.client", "ssl", "asyncio"}
 )
 
@@ -63,4 +63,31 @@ def test_completion_loads_nothing_heavy(user_env: dict[str, str]) -> None:
         check=False,
     )
     assert {"push", "pull"} == set(done.stdout.split())
-    assert not set(json.loads(done.stderr)).intersection({*HEAVY, "pydantic"})
+    assert not set(json.loads(done.stderr)).intersection(HEAVY)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["build", ".", "-o", "x.wasm", "--locked", "-v"],
+        ["push", "a.io/b:1", "--tag", "x", "--via", "registry", "--format", "oci", "--no-build"],
+        ["init", "x", "--language", "go", "--list", "--json"],
+        ["config", "show", "--origin"],
+    ],
+    ids=" ".join,
+)
+def test_parsing_a_verb_does_not_load_pydantic(
+    arguments: list[str], user_env: dict[str, str], tmp_path: Path
+) -> None:
+    program = (
+        "import atexit, json, sys;"
+        "atexit.register(lambda: sys.stderr.write('\\n' + json.dumps(list(sys.modules))));"
+        "from wasmctl.cli.app import run; run(sys.argv[1:])"
+    )
+    argv = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(
+        argv, cwd=tmp_path, env=user_env, capture_output=True, text=True, check=False
+    )
+    loaded = set(json.loads(done.stderr.rpartition("\n")[2]))
+    assert "typer" in loaded
+    assert "pydantic" not in loaded

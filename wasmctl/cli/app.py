@@ -19,6 +19,7 @@ from typer.exceptions import TyperException
 
 from wasmctl import __version__
 from wasmctl.cli import build, config, init, login, package, pull, push, quickstart
+from wasmctl.cli.parameters import convert_without_pydantic
 from wasmctl.console import Console, wants_colour
 from wasmctl.errors import ExitCode, UsageError, WasmctlError
 from wasmctl.results import ErrorItem, Result, envelope
@@ -93,10 +94,7 @@ def _prepare_streams() -> None:
 
 
 def _invoke(console: Console, args: list[str], tail: tuple[str, ...]) -> Result | int:
-    if "_WASMCTL_COMPLETE" in os.environ:
-        # Typer converts the words typed so far with pydantic, whose import takes as long as all
-        # the rest; completion needs none of the values, and does without what cannot be had.
-        sys.modules["typer._adapters"] = None  # type: ignore[assignment]
+    convert_without_pydantic()
     tree = typer.main.get_command(make_app(console, tail))
     result: Result | int | None = tree.main(args, prog_name="wasmctl", standalone_mode=False)
     if result == ExitCode.INTERRUPTED:  # typer turns Ctrl-C into this number
