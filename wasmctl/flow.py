@@ -1,6 +1,7 @@
 """Chains the stages for the verbs that need earlier ones: push = build → package → push.
 
-Knows the order and nothing of how a stage does its work.
+Knows the order and nothing of how a stage does its work. What only images need is imported where
+they are made: a build that finds nothing to do ends before that would be read.
 """
 
 from __future__ import annotations
@@ -10,25 +11,24 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wasmctl import process
 from wasmctl.errors import UsageError, WasmctlError
-from wasmctl.oci.annotations import image_annotations
-from wasmctl.oci.destination import Destination
-from wasmctl.oci.image import Format, Image, package_image
 from wasmctl.project.git import find_commit, find_source, find_version
 from wasmctl.project.project import Project
 from wasmctl.project.record import read_record, write_record
 from wasmctl.session import Session
 from wasmctl.toolchain.build import build_module
 from wasmctl.toolchain.module import BuildRequest, Module
-from wasmctl.wasm.sections import describe_module
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from wasmctl.oci.destination import Destination
+    from wasmctl.oci.image import Format, Image
     from wasmctl.oci.registry import RegistryOptions
 
 __all__ = [
@@ -79,6 +79,8 @@ def build_all(
     if len(projects) == 1:
         live = replace(request, live=True)
         return (Outcome(project=projects[0], module=build_one(projects[0], session, live)),)
+    from concurrent.futures import as_completed
+
     names = [_label(project, session) for project in projects]
     outcomes: dict[int, Outcome] = {}
     with session.console.board(names) as board, _pool() as pool:
@@ -140,6 +142,9 @@ def _ingredients(project: Project, session: Session, request: PackageRequest) ->
     Raises:
         WasmctlError: there is no module, or it is none.
     """
+    from wasmctl.oci.annotations import image_annotations
+    from wasmctl.wasm.sections import describe_module
+
     created = _created_time(session.env)
     commit = find_commit(project.folder, session.env) if request.annotate_git else None
     module = _module_of(project, session, build=request.build)
@@ -168,6 +173,8 @@ def packaged(project: Project, session: Session, request: PackageRequest) -> Ite
     Raises:
         WasmctlError: there is no module, or it cannot be packaged.
     """
+    from wasmctl.oci.image import package_image
+
     parts = _ingredients(project, session, request)
     with tempfile.TemporaryDirectory(prefix="wasmctl-", dir=session.env.get("TMPDIR")) as scratch:
         yield package_image(
@@ -270,6 +277,7 @@ def _push_to_registry(project: Project, session: Session, request: PushRequest) 
 
 def _push_by_engine(project: Project, session: Session, request: PushRequest) -> Shipped:
     from wasmctl.oci.daemon import build_and_push
+    from wasmctl.oci.image import Format
 
     destination = request.destination
     parts = _ingredients(project, session, request.package)
@@ -316,6 +324,8 @@ def sha256_of(path: Path) -> str:
 
 @contextlib.contextmanager
 def _pool() -> Iterator[ThreadPoolExecutor]:
+    from concurrent.futures import ThreadPoolExecutor
+
     pool = ThreadPoolExecutor(max_workers=os.cpu_count() or 1)
     try:
         yield pool
