@@ -2,8 +2,7 @@
 
 Speaks Basic (RFC 7617) and the token protocol of the distribution project
 (https://distribution.github.io/distribution/spec/auth/token/ and `oauth/`). Shows no secret to
-anybody but the origin it is for. Has the form of an authentication backend of oras
-(`oras/auth/base.py`), which knows no identity tokens and no reasons.
+anybody but whom it is for.
 """
 
 from __future__ import annotations
@@ -17,11 +16,9 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
-import requests
-
 from wasmctl.errors import RegistryError
 from wasmctl.oci.credentials import Credentials
-from wasmctl.oci.transport import Answer, Transport, read_answer, refuse_downgrade
+from wasmctl.oci.transport import Answer, Reply, Transport, refuse_downgrade
 
 __all__ = ["Authorizer", "Challenge", "parse_challenges"]
 
@@ -90,29 +87,25 @@ class Authorizer:
         self.was_asked = False
         self.refusal: Answer | None = None
 
-    def get_auth_header(self) -> dict[str, str]:
-        """Return the header to send along, or nothing before the registry has asked."""
+    @property
+    def header(self) -> dict[str, str]:
+        """What to send along: nothing before the registry has asked."""
         return {} if self._header is None else {"Authorization": self._header}
 
-    def authenticate_request(
-        self, original: requests.Response, headers: Mapping[str, str]
-    ) -> tuple[dict[str, str], bool]:
-        """Return headers that answer a 401, and whether there is any use in sending them.
+    def renew(self, refused: Reply) -> bool:
+        """Take a 401 in, and return whether there is any use in asking again.
 
         Raises:
             RegistryError: the token server cannot be reached, a credential helper fails. Where
                 it refuses, its answer is in `refusal`.
         """
-        tried = original.request.headers.get("Authorization")
-        challenges = parse_challenges(original.headers.get("WWW-Authenticate", ""))
+        tried = refused.sent.get("Authorization")
+        challenges = parse_challenges(refused.headers.get("WWW-Authenticate", ""))
         with self._lock:
             self.was_asked = True
             if self.refusal is None and self._header in {None, tried}:
-                self._header = self._answer(challenges, tried, original.url)
-            header = self._header
-        if header is None or header == tried:
-            return dict(headers), False
-        return {**headers, "Authorization": header}, True
+                self._header = self._answer(challenges, tried, refused.url)
+            return self._header not in {None, tried}
 
     def _answer(
         self, challenges: tuple[Challenge, ...], tried: str | None, asked_by: str
@@ -147,7 +140,8 @@ class Authorizer:
         refuse_downgrade(asked_by, realm)
         query = [("service", parameters["service"])] if parameters.get("service") else []
         scopes = _scopes(self._scope, parameters.get("scope", ""))
-        answer = read_answer(self._transport.persist(lambda: self._ask(realm, query, scopes)))
+        reply = self._transport.persist(lambda: self._ask(realm, query, scopes))
+        answer = reply.read_all()
         if answer.status != 200:
             self.refusal = answer
             return None
@@ -160,9 +154,7 @@ class Authorizer:
             )
         return token
 
-    def _ask(
-        self, realm: str, query: list[tuple[str, str]], scopes: list[str]
-    ) -> requests.Response:
+    def _ask(self, realm: str, query: list[tuple[str, str]], scopes: list[str]) -> Reply:
         found = self.credentials
         if found is not None and found.identity_token:
             form = [*query, ("grant_type", "refresh_token"), ("client_id", _CLIENT)]

@@ -6,10 +6,8 @@ import io
 from collections.abc import Callable
 from typing import Final
 
-import requests
-
 from wasmctl.oci.failures import Cut
-from wasmctl.oci.transport import read_some
+from wasmctl.oci.transport import Reply
 
 __all__ = ["Download"]
 
@@ -24,13 +22,13 @@ class Download(io.RawIOBase):
         size: how many bytes are wanted.
     """
 
-    def __init__(self, start: Callable[[int], requests.Response], size: int) -> None:
+    def __init__(self, start: Callable[[int], Reply], size: int) -> None:
         super().__init__()
         self._start = start
         self._size = size
         self._position = 0
         self._resumes = 0
-        self._response = start(0)
+        self._reply = start(0)
 
     def readable(self) -> bool:
         return True
@@ -47,7 +45,7 @@ class Download(io.RawIOBase):
     def _read(self, count: int) -> bytes:
         while True:
             try:
-                return read_some(self._response, count)
+                return self._reply.read_some(count)
             except Cut:
                 if self._resumes == _RESUMES:
                     raise
@@ -56,13 +54,13 @@ class Download(io.RawIOBase):
 
     def close(self) -> None:
         if not self.closed:
-            self._response.close()
+            self._reply.close()
         super().close()
 
     def _resume(self) -> None:
-        self._response.close()
-        self._response = self._start(self._position)
+        self._reply.close()
+        self._reply = self._start(self._position)
         # RFC 9110, 14.2: a server may ignore a Range and answer with the whole.
-        behind = self._position if self._response.status_code == 200 else 0
+        behind = self._position if self._reply.status == 200 else 0
         while behind:
-            behind -= len(read_some(self._response, min(behind, 256 * 1024)))
+            behind -= len(self._reply.read_some(min(behind, 256 * 1024)))

@@ -1,4 +1,4 @@
-"""What the network says when no answer comes: exceptions of sockets, TLS and requests → errors."""
+"""What the network says when no answer comes: exceptions of sockets, TLS and urllib3 → errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
-import requests
 from urllib3 import exceptions as urllib3_errors
 
 from wasmctl.errors import RegistryError
@@ -70,7 +69,7 @@ def explain_failure(
     """Return what a failed exchange means.
 
     Args:
-        error: what requests, urllib3 or a socket raised.
+        error: what urllib3 or a socket raised.
         url: what was asked.
         proxy: the proxy in between.
         waited: the seconds allowed to connect, and to answer.
@@ -85,10 +84,7 @@ def explain_failure(
                 return _unknown_host(urlsplit(proxy or url).hostname or "")
             case _:
                 pass
-    if proxy is not None and any(
-        isinstance(cause, (requests.exceptions.ProxyError, urllib3_errors.ProxyError))
-        for cause in causes
-    ):
+    if proxy is not None and any(isinstance(cause, urllib3_errors.ProxyError) for cause in causes):
         return _explain_proxy(proxy, host)
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         return RegistryError(
@@ -110,9 +106,9 @@ def _explain_silence(
                     f"`{host}` cannot be reached: {_reason(causes[-1])}",
                     hint="check the network, or set `HTTPS_PROXY` where a proxy leads out",
                 )
-            case requests.ConnectTimeout() | urllib3_errors.ConnectTimeoutError():
+            case urllib3_errors.ConnectTimeoutError():
                 return _timeout(f"`{host}` could not be connected to within {waited[0]:.0f} s")
-            case requests.ReadTimeout() | urllib3_errors.ReadTimeoutError() | TimeoutError():
+            case urllib3_errors.ReadTimeoutError() | TimeoutError():
                 return _timeout(f"`{host}` took the request and said nothing for {waited[1]:.0f} s")
             case _:
                 pass
@@ -120,12 +116,11 @@ def _explain_silence(
 
 
 def _explain_rest(error: Exception, causes: list[BaseException], host: str) -> RegistryError:
-    if isinstance(error, (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL)):
+    if isinstance(error, urllib3_errors.LocationValueError):
         return RegistryError(
             "bad-address",
             f"`{host}` cannot be asked: {_reason(error)}",
-            hint="check the registry's address and the proxy's; SOCKS proxies need"
-            " `pip install requests[socks]`",
+            hint="check the registry's address and the proxy's",
         )
     return Cut(
         "registry-cut",
@@ -188,7 +183,7 @@ def _explain_tls(error: ssl.SSLError, host: str, url: str) -> RegistryError:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an exception and its reasons, which urllib3 and requests keep in arguments."""
+    """Yield an exception and its reasons, which urllib3 keeps in arguments."""
     seen: set[int] = set()
     queue = [error]
     while queue:

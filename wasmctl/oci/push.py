@@ -1,31 +1,30 @@
 """Image → registry: what is looked at, sent and read back, and in which order.
 
-Light to import: the registry's own modules, and its connections, are had in the background while
-an image is still being made.
+Light to import; the way to the registry is opened while an image is still being made.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import Final, Literal, Self
 
-from wasmctl.oci.image import Blob, Image
+from wasmctl.oci.image import Image
 from wasmctl.oci.options import RegistryOptions
-from wasmctl.oci.parallel import THREADS, in_parallel
+from wasmctl.oci.parallel import in_parallel
 from wasmctl.oci.reference import Reference
 from wasmctl.oci.tags import check_tags
-
-if TYPE_CHECKING:
-    from wasmctl.oci.registry import Registry
 
 __all__ = ["Opening", "Pushed", "push_image"]
 
 # Of an image: a layer and its configuration.
 _BLOBS: Final = 2
+# Seconds for which what a tag held is believed: a build may take minutes.
+_FRESH: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,55 +45,68 @@ class Pushed:
 
 
 class Opening:
-    """A registry on its way to be open: imports, connections and credentials, in the background.
+    """A registry that is looked at while an image is still being made.
 
-    A context manager; leaving it closes the registry.
+    Connections, credentials and what the tags hold are had in the background. A context manager;
+    leaving it closes the registry.
 
     Args:
         reference: the repository.
-        tags: how many tags there will be.
+        tags: those the image is to get.
         options: how the registry is reached.
+
+    Raises:
+        UsageError: a setting is wrong.
     """
 
-    def __init__(self, reference: Reference, *, tags: int, options: RegistryOptions) -> None:
-        self._reference = reference
-        self._tags = tags
-        self._options = options
-        self._registry: Registry | None = None
+    def __init__(
+        self, reference: Reference, *, tags: Sequence[str], options: RegistryOptions
+    ) -> None:
+        from wasmctl.oci.registry import Registry
+
+        self.registry = Registry(reference, options, doing="push")
+        self.tags = tuple(tags)
+        self._held: dict[str, str | None] = {}
         self._error: Exception | None = None
+        self._looked_at = time.monotonic()
         # A daemon: a registry that hangs does not keep the program from ending.
-        self._thread = threading.Thread(target=self._open, daemon=True)
+        self._thread = threading.Thread(target=self._look, daemon=True)
         self._thread.start()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exception: object) -> Literal[False]:
-        if self._registry is not None:
-            self._registry.close()
+        self.registry.close()
         return False
 
-    def wait(self) -> Registry:
-        """Return the registry when it is open.
+    def held(self) -> Mapping[str, str | None]:
+        """Return what each tag holds.
 
         Raises:
-            RegistryError: it cannot be reached, or refuses the credentials.
+            RegistryError: the registry cannot be reached, or refuses.
             UsageError: a setting or a file of the user's is wrong.
         """
         self._thread.join()
-        if self._registry is None or self._error is not None:
-            raise self._error or AssertionError("the opening ended without a word")
-        return self._registry
+        if self._error is None and time.monotonic() - self._looked_at > _FRESH:
+            self._look()
+        if self._error is not None:
+            raise self._error
+        return self._held
 
-    def _open(self) -> None:
-        from wasmctl.oci.registry import Registry
-
+    def _look(self) -> None:
+        registry = self.registry
+        # As many connections as there will be blobs to send.
+        looks: list[Callable[[], None]] = [partial(self._look_at, tag) for tag in self.tags]
+        looks += [registry.warm_up] * (_BLOBS - len(looks))
         try:
-            self._registry = Registry(self._reference, self._options, doing="push")
-            connections = min(THREADS, self._tags + _BLOBS)
-            in_parallel([self._registry.warm_up] * connections, stopped=threading.Event())
+            in_parallel(looks, stopped=registry.stopped)
         except Exception as error:  # noqa: BLE001 - raised again by whoever waits
             self._error = error
+        self._looked_at = time.monotonic()
+
+    def _look_at(self, tag: str) -> None:
+        self._held[tag] = self.registry.held(tag)
 
 
 def push_image(
@@ -112,27 +124,22 @@ def push_image(
     Args:
         image: what to push.
         reference: where; its own tag counts only as one of `tags`.
-        tags: the tags it gets; none: it is reachable by its digest alone.
+        tags: the tags it gets, those of `opening`; none: it is reachable by its digest alone.
         move_tag: whether a tag that reads as a version may be taken from another image.
         options: how the registry is reached.
         advance: called from several threads with the bytes done since the last call; negative
             where a transfer starts again. They sum up to the image's size.
-        opening: the same registry, on its way to be open; the caller closes it.
+        opening: the same registry, being looked at already; the caller closes it.
 
     Raises:
         Refused: `tag-exists`: a version's tag already holds another image. Nothing was sent.
         Unreadable: the registry, or its answers, contradict the digests.
         RegistryError: the registry cannot be reached or refuses.
     """
-    from wasmctl.oci.registry import Registry
-
     with contextlib.ExitStack() as stack:
         if opening is None:
-            registry = Registry(reference, options, doing="push")
-            stack.callback(registry.close)
-        else:
-            registry = opening.wait()
-        sent = _push(registry, image, reference, tags=tags, move_tag=move_tag, advance=advance)
+            opening = stack.enter_context(Opening(reference, tags=tags, options=options))
+        sent = _push(opening, image, reference, move_tag=move_tag, advance=advance)
     first = reference.with_tag(tags[0]) if tags else reference
     return Pushed(
         reference=first.with_digest(image.digest),
@@ -143,48 +150,25 @@ def push_image(
 
 
 def _push(
-    registry: Registry,
+    opening: Opening,
     image: Image,
     reference: Reference,
     *,
-    tags: Sequence[str],
     move_tag: bool,
     advance: Callable[[int], None],
 ) -> bool:
-    held, missing = _survey(registry, image, tags)
+    """Return whether anything had to be sent."""
+    registry, held = opening.registry, opening.held()
     if not move_tag:
         check_tags(reference, image.digest, held)
-    wanted = [tag for tag in tags if held[tag] != image.digest] if tags else [image.digest]
-    if not wanted:
-        registry.read_back(image, tags[0])
+    wanted = [tag for tag, digest in held.items() if digest != image.digest]
+    if held and not wanted:
+        registry.read_back(image, next(iter(held)))
         advance(image.size)
         return False
-    advance(sum(blob.size for blob in image.blobs if blob not in missing))
     stopped = registry.stopped
-    in_parallel([partial(registry.upload, blob, advance) for blob in missing], stopped=stopped)
-    in_parallel([partial(registry.publish, image, name) for name in wanted], stopped=stopped)
+    in_parallel([partial(registry.upload, blob, advance) for blob in image.blobs], stopped=stopped)
+    names = wanted or [image.digest]
+    in_parallel([partial(registry.publish, image, name) for name in names], stopped=stopped)
     advance(len(image.manifest))
     return True
-
-
-def _survey(
-    registry: Registry, image: Image, tags: Sequence[str]
-) -> tuple[dict[str, str | None], list[Blob]]:
-    """Return what each tag holds, and the blobs that the registry lacks, in one round trip."""
-    held: dict[str, str | None] = {}
-    there: dict[str, bool] = {}
-
-    def look_at_tag(tag: str) -> None:
-        held[tag] = registry.held(tag)
-
-    def look_at_blob(blob: Blob) -> None:
-        there[blob.digest] = registry.has(blob)
-
-    in_parallel(
-        [
-            *(partial(look_at_tag, tag) for tag in tags),
-            *(partial(look_at_blob, blob) for blob in image.blobs),
-        ],
-        stopped=registry.stopped,
-    )
-    return held, [blob for blob in image.blobs if not there[blob.digest]]

@@ -1,8 +1,8 @@
 """Images over the OCI distribution API, one request at a time. The only importer of oras.
 
 `oras` supplies names and URLs. Its provider is left alone: it sends without timeouts, retries for
-two minutes, reads one credentials file and prints, and it brings a JSON Schema validator whose
-import takes longer than a push. Packages nothing and prints nothing.
+two minutes, reads one credentials file and prints, and its imports (requests, a JSON Schema
+validator) take longer than a whole push. Packages nothing and prints nothing.
 
 https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 """
@@ -14,13 +14,11 @@ import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from http.cookiejar import DefaultCookiePolicy
 from threading import Event
 from typing import BinaryIO, Final, Literal
 from urllib.parse import urljoin
 
 import oras.container
-import requests
 
 from wasmctl.errors import Unreadable, WasmctlError
 from wasmctl.oci.auth import Authorizer
@@ -30,14 +28,8 @@ from wasmctl.oci.image import Blob, Image, MediaType, digest_of
 from wasmctl.oci.options import RegistryOptions
 from wasmctl.oci.push import Pushed, push_image
 from wasmctl.oci.reference import Reference
-from wasmctl.oci.transport import (
-    Answer,
-    Transport,
-    Upload,
-    read_answer,
-    refuse_downgrade,
-    same_origin,
-)
+from wasmctl.oci.transport import Answer, Reply, Transport, refuse_downgrade, same_origin
+from wasmctl.oci.upload import Upload
 
 __all__ = [
     "Pushed",
@@ -127,10 +119,7 @@ class Registry:
         self._options = options
         self._doing = doing
         self.stopped = Event()
-        session = requests.Session()
-        # Some registries set cookies and then expect a browser's ways (Harbor's CSRF token).
-        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._transport = Transport(session, options)
+        self._transport = Transport(options)
         self._authorizer = Authorizer(
             scope=_scope(reference.repository, doing), find=self._find, transport=self._transport
         )
@@ -153,9 +142,8 @@ class Registry:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> Answer:
-        return read_answer(
-            self._transport.persist(lambda: self._exchange(method, url, headers or {}, body))
-        )
+        reply = self._transport.persist(lambda: self._exchange(method, url, headers or {}, body))
+        return reply.read_all()
 
     def _exchange(
         self,
@@ -163,21 +151,22 @@ class Registry:
         url: str,
         headers: Mapping[str, str],
         body: Upload | bytes | None = None,
-    ) -> requests.Response:
+    ) -> Reply:
+        """Send a request, and once more with what a 401 asks for."""
         ours = same_origin(url, self._base)
-        sent = {**headers, **(self._authorizer.get_auth_header() if ours else {})}
-        response = self._transport.send(method, url, headers=sent, body=body)
-        if response.status_code != 401 or not same_origin(response.url, self._base):
-            return response
+        authorization = self._authorizer.header if ours else {}
+        reply = self._transport.send(method, url, headers={**headers, **authorization}, body=body)
+        if reply.status != 401 or not same_origin(reply.url, self._base):
+            return reply
         try:
-            sent, useful = self._authorizer.authenticate_request(response, sent)
+            if not self._authorizer.renew(reply):
+                return reply
+            reply.read_all()
         except WasmctlError:
-            response.close()
+            reply.close()
             raise
-        if not useful:
-            return response
-        read_answer(response)
-        return self._transport.send(method, url, headers=sent, body=body)
+        authorization = self._authorizer.header
+        return self._transport.send(method, url, headers={**headers, **authorization}, body=body)
 
     def _find(self) -> Credentials | None:
         options, reference = self._options, self._reference
@@ -230,8 +219,7 @@ class Registry:
             return None
         return answer.headers.get(_DIGEST_HEADER) or digest_of(self.manifest(tag)[0])
 
-    def has(self, blob: Blob) -> bool:
-        """Return whether a blob is there."""
+    def _has(self, blob: Blob) -> bool:
         answer = self._head(self._blob_url(blob.digest))
         if answer is None:
             return False
@@ -240,23 +228,25 @@ class Registry:
         return answer.headers.get("Content-Length", str(blob.size)) == str(blob.size)
 
     def upload(self, blob: Blob, advance: Callable[[int], None]) -> None:
-        """Send a blob."""
+        """Send a blob, unless it is there."""
+        if self._has(blob):
+            advance(blob.size)
+            return
         body = Upload(blob.open, size=blob.size, advance=advance, stopped=self.stopped)
         # What was cut in the middle starts with a new session: the old one is in an unknown state.
-        response = self._transport.persist(lambda: self._upload_once(blob, body))
-        answer = read_answer(response)
+        answer = self._transport.persist(lambda: self._upload_once(blob, body)).read_all()
         if answer.status != 201:
             raise self._refused(answer)
         self._check(blob.digest, answer, "a blob")
 
-    def _upload_once(self, blob: Blob, body: Upload) -> requests.Response:
+    def _upload_once(self, blob: Blob, body: Upload) -> Reply:
         """POST, then PUT all of it (distribution-spec, "Pushing a blob monolithically")."""
         begin = f"{self._root}{self._names.upload_blob_url()}"
         started = self._exchange("POST", begin, {"Content-Length": "0"})
         location = started.headers.get("Location")
-        if started.status_code != 202 or location is None:
+        if started.status != 202 or location is None:
             return started
-        read_answer(started)
+        started.read_all()
         target = urljoin(started.url, location)
         refuse_downgrade(begin, target)
         joint = "&" if "?" in target else "?"
@@ -295,14 +285,14 @@ class Registry:
             raise self._refused(answer)  # a page for browsers
         return answer.body, answer.headers.get("Content-Type", "").partition(";")[0].strip()
 
-    def start_download(self, digest: str, position: int) -> requests.Response:
+    def start_download(self, digest: str, position: int) -> Reply:
         """Ask for a blob from `position` on."""
         headers = {"Range": f"bytes={position}-"} if position else {}
         url = self._blob_url(digest)
-        response = self._transport.persist(lambda: self._exchange("GET", url, headers))
-        if response.status_code not in {200, 206}:
-            raise self._refused(read_answer(response))
-        return response
+        reply = self._transport.persist(lambda: self._exchange("GET", url, headers))
+        if reply.status not in {200, 206}:
+            raise self._refused(reply.read_all())
+        return reply
 
     def _manifest_url(self, name: str) -> str:
         return f"{self._root}{self._names.manifest_url(name)}"

@@ -1,7 +1,7 @@
 """HTTP that cannot hang, cannot be led astray and says what went wrong.
 
-The only home of timeouts, retries, redirects, proxies and TLS trust. Knows nothing of registries'
-API, of credentials but that they stay with their origin, or of oras.
+The only home of timeouts, retries, redirects and proxies. Knows nothing of registries' API, of
+credentials but that they stay with their origin, or of oras.
 """
 
 from __future__ import annotations
@@ -12,30 +12,19 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO, Final
-from urllib.parse import urljoin, urlsplit
+from typing import Final
+from urllib.parse import unquote, urljoin, urlsplit
 
-import certifi
-import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
 from wasmctl import __version__
 from wasmctl.errors import RegistryError, UsageError
 from wasmctl.oci.failures import Cut, explain_failure, resolve
 from wasmctl.oci.options import RegistryOptions, find_proxy
 from wasmctl.oci.parallel import THREADS
+from wasmctl.oci.upload import Upload
 
-__all__ = [
-    "Answer",
-    "Transport",
-    "Upload",
-    "read_answer",
-    "read_some",
-    "refuse_downgrade",
-    "same_origin",
-]
+__all__ = ["Answer", "Reply", "Transport", "refuse_downgrade", "same_origin"]
 
 # Seconds: to connect (each address of a host), and for a server to say something.
 _CONNECT: Final = 5.0
@@ -47,6 +36,9 @@ _PATIENCE: Final = 30.0
 _WORTH_ANOTHER: Final = frozenset({429, 500, 502, 503, 504})
 # An answer that is no blob is a few kilobytes; manifests may have 4 MiB (OCI distribution-spec).
 _SMALL: Final = 4 * 1024 * 1024
+# Bytes of a body that are read and sent at once.
+_BLOCK: Final = 128 * 1024
+_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,82 +58,91 @@ class Answer:
     body: bytes
 
 
-class Upload:
-    """The body of a request: a blob read from its start, told to whoever watches.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer whose body is still to be read, and which holds its connection until then.
 
     Args:
-        open_stream: opens the bytes.
-        size: how many there are.
-        advance: called with the bytes sent since the last call; negative when sent again.
-        stopped: set when the rest is not wanted any more.
+        url: who answered, after redirects.
+        sent: the headers of the request.
+        raw: the answer.
     """
 
-    def __init__(
-        self,
-        open_stream: Callable[[], BinaryIO],
-        *,
-        size: int,
-        advance: Callable[[int], None],
-        stopped: threading.Event,
-    ) -> None:
-        self._open = open_stream
-        self._size = size
-        self._advance = advance
-        self._stopped = stopped
-        self._sent = 0
-        self._stream: BinaryIO | None = None
+    url: str
+    sent: Mapping[str, str]
+    raw: urllib3.BaseHTTPResponse
 
-    def __len__(self) -> int:
-        return self._size
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.raw.status
 
-    def __bool__(self) -> bool:
-        return True
-
-    def read(self, count: int = -1, /) -> bytes:
-        if self._stopped.is_set():
-            raise InterruptedError("another part of the transfer has failed")
-        if self._stream is None:
-            self._stream = self._open()
-        chunk = self._stream.read(count)
-        self._sent += len(chunk)
-        self._advance(len(chunk))
-        return chunk
-
-    def rewind(self) -> None:
-        """Start again."""
-        self.close()
-        if self._sent:
-            self._advance(-self._sent)
-        self._sent = 0
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, whose names know no case."""
+        return self.raw.headers
 
     def close(self) -> None:
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
+        """Let the rest go, and the connection with it."""
+        self.raw.close()
+
+    def read_all(self, *, limit: int = _SMALL) -> Answer:
+        """Return a small answer whole, and give its connection back.
+
+        Raises:
+            Cut: the connection ended early.
+            RegistryError: there is more than `limit` bytes, or it took too long.
+        """
+        host = urlsplit(self.url).netloc
+        try:
+            body = self._read(limit + 1)
+        except RegistryError:
+            self.close()
+            raise
+        if len(body) > limit:
+            self.close()
+            raise RegistryError(
+                "registry-answer",
+                f"`{host}` answered with more than {limit} bytes where a few are usual",
+                hint="check the registry's address",
+            )
+        self.raw.release_conn()
+        return Answer(host=host, status=self.status, headers=self.headers, body=body)
+
+    def read_some(self, count: int) -> bytes:
+        """Return between 1 and `count` bytes of a long answer.
+
+        Raises:
+            Cut: the connection ended early.
+            RegistryError: nothing came for too long.
+        """
+        chunk = self._read(count)
+        if not chunk:
+            host = urlsplit(self.url).netloc
+            raise Cut("registry-cut", f"`{host}` ended the blob too early", hint="try again")
+        return chunk
+
+    def _read(self, count: int) -> bytes:
+        try:
+            return self.raw.read(count)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise explain_failure(error, self.url, None, waited=(_CONNECT, _READ)) from error
 
 
 class Transport:
-    """Sends requests through one session.
+    """Sends requests over connections that are kept; threads may share it."""
 
-    Args:
-        session: the session to take over.
-        options: proxies and trust.
-    """
-
-    def __init__(self, session: requests.Session, options: RegistryOptions) -> None:
-        self._session = session
+    def __init__(self, options: RegistryOptions) -> None:
         self._options = options
+        self._managers: dict[tuple[bool, str | None], urllib3.PoolManager] = {}
         self._resolved: set[str] = set()
         self._waited = 0.0
         self._lock = threading.Lock()
-        # Proxies, CA bundles and .netrc come from the environment we were given, not the process's.
-        session.trust_env = False
-        session.headers.clear()
-        session.mount("http://", _Adapter(None))
-        session.adapters.pop("https://")
 
     def close(self) -> None:
-        self._session.close()
+        """Close every connection that is not in use."""
+        for manager in self._managers.values():
+            manager.clear()
 
     def send(
         self,
@@ -150,7 +151,7 @@ class Transport:
         *,
         headers: Mapping[str, str],
         body: Upload | bytes | None = None,
-    ) -> requests.Response:
+    ) -> Reply:
         """Send one request and return the answer, its body still to be read.
 
         Redirects are followed where HTTP allows it with the same method; an `Authorization` goes
@@ -162,11 +163,11 @@ class Transport:
         """
         sent = dict(headers)
         for _ in range(_REDIRECTS):
-            response = self._send_once(method, url, sent, body)
-            target = _redirect(method, response)
+            reply = self._send_once(method, url, sent, body)
+            target = _redirect(method, reply)
             if target is None:
-                return response
-            response.close()
+                return reply
+            reply.close()
             refuse_downgrade(url, target)
             if not same_origin(url, target):
                 sent.pop("Authorization", None)
@@ -177,7 +178,7 @@ class Transport:
             hint="check the registry's address, and that no log-in page stands before it",
         )
 
-    def persist(self, attempt: Callable[[], requests.Response]) -> requests.Response:
+    def persist(self, attempt: Callable[[], Reply]) -> Reply:
         """Return the answer of `attempt`, tried up to three times where that can help.
 
         That is: a connection cut, too many requests, a server's failure. The waiting of all
@@ -188,16 +189,16 @@ class Transport:
         """
         for pause in _PAUSES:
             try:
-                response = attempt()
+                reply = attempt()
             except Cut:
                 wait = pause
             else:
-                if response.status_code not in _WORTH_ANOTHER:
-                    return response
-                wait = max(pause, _retry_after(response))
+                if reply.status not in _WORTH_ANOTHER:
+                    return reply
+                wait = max(pause, _retry_after(reply))
                 if not self._may_wait(wait):
-                    return response
-                response.close()
+                    return reply
+                reply.close()
             time.sleep(wait)
         return attempt()
 
@@ -210,42 +211,67 @@ class Transport:
 
     def _send_once(
         self, method: str, url: str, headers: Mapping[str, str], body: Upload | bytes | None
-    ) -> requests.Response:
+    ) -> Reply:
         proxy = find_proxy(url, self._options.env)
         self._resolve(proxy or url)
-        self._prepare_tls(url)
+        manager = self._manager(url, proxy)
+        sent = {"User-Agent": f"wasmctl/{__version__}", **headers}
+        connect = _CONNECT
         if isinstance(body, Upload):
             body.rewind()
+            sent["Content-Length"] = str(body.size)
+            # urllib3 bounds each write by the time to connect, and a registry that stores a blob
+            # may take long to read on.
+            connect = _READ
         try:
-            return self._session.request(
+            raw = manager.urlopen(
                 method,
                 url,
-                headers={
-                    # Anything else than identity would make the digests those of other bytes.
-                    "Accept-Encoding": "identity",
-                    "User-Agent": f"wasmctl/{__version__}",
-                    **headers,
-                },
-                data=body,
-                # urllib3 bounds each write by the time to connect, and a registry that stores a
-                # blob may take long to read on.
-                timeout=(_READ if isinstance(body, Upload) else _CONNECT, _READ),
-                allow_redirects=False,
-                stream=True,
-                verify=not self._options.insecure_skip_tls_verify,
-                proxies={"http": proxy, "https": proxy} if proxy else {},
+                body=body,
+                headers=sent,
+                timeout=urllib3.Timeout(connect=connect, read=_READ),
+                redirect=False,
+                retries=False,
+                preload_content=False,
+                decode_content=False,
             )
-        except (requests.RequestException, OSError) as error:
+        except (urllib3.exceptions.HTTPError, OSError) as error:
             raise explain_failure(error, url, proxy, waited=(_CONNECT, _READ)) from error
         finally:
             if isinstance(body, Upload):
                 body.close()
+        return Reply(url=url, sent=sent, raw=raw)
 
-    def _prepare_tls(self, url: str) -> None:
-        """Read the authorities when they are needed: it takes longer than a push to loopback."""
+    def _manager(self, url: str, proxy: str | None) -> urllib3.PoolManager:
+        secure = url.startswith("https:")
         with self._lock:
-            if url.startswith("https:") and "https://" not in self._session.adapters:
-                self._session.mount("https://", _Adapter(_trust(self._options)))
+            key = (secure, proxy)
+            if key not in self._managers:
+                self._managers[key] = self._new_manager(proxy, secure=secure)
+            return self._managers[key]
+
+    def _new_manager(self, proxy: str | None, *, secure: bool) -> urllib3.PoolManager:
+        context = None
+        if secure or (proxy or "").startswith("https:"):
+            # Reading the authorities takes longer than a push to loopback: not before it must be.
+            from wasmctl.oci.trust import make_context
+
+            context = make_context(self._options)
+        if proxy is None:
+            return urllib3.PoolManager(maxsize=THREADS, blocksize=_BLOCK, ssl_context=context)
+        if proxy.startswith("socks"):
+            return _socks_manager(proxy, context)
+        parts = urlsplit(proxy)
+        user = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+        shown = urllib3.make_headers(proxy_basic_auth=user) if parts.username else None
+        return urllib3.ProxyManager(
+            proxy,
+            maxsize=THREADS,
+            blocksize=_BLOCK,
+            proxy_headers=shown,
+            ssl_context=context,
+            proxy_ssl_context=context,
+        )
 
     def _resolve(self, url: str) -> None:
         """Find the host of `url` out, once: the resolver's own patience can be minutes."""
@@ -255,64 +281,6 @@ class Transport:
             self._resolved.add(host)
 
 
-class _Adapter(HTTPAdapter):
-    """Speaks TLS by our context alone; requests would load its own bundle for each connection."""
-
-    def __init__(self, context: ssl.SSLContext | None) -> None:
-        self._context = context
-        super().__init__(pool_maxsize=THREADS)
-
-    def init_poolmanager(self, *args: Any, **keywords: Any) -> None:
-        super().init_poolmanager(*args, **keywords, ssl_context=self._context)
-
-    def proxy_manager_for(self, proxy: str, **keywords: Any) -> Any:
-        return super().proxy_manager_for(proxy, **keywords, ssl_context=self._context)
-
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Leave it to the context."""
-
-
-def read_answer(response: requests.Response, *, limit: int = _SMALL) -> Answer:
-    """Return a small answer whole, and give its connection back.
-
-    Raises:
-        Cut: the connection ended early.
-        RegistryError: there is more than `limit` bytes, or it took too long.
-    """
-    host = urlsplit(response.url).netloc
-    with response:
-        body = _read(response, limit + 1)
-    if len(body) > limit:
-        raise RegistryError(
-            "registry-answer",
-            f"`{host}` answered with more than {limit} bytes where a few are usual",
-            hint="check the registry's address",
-        )
-    return Answer(host=host, status=response.status_code, headers=response.headers, body=body)
-
-
-def read_some(response: requests.Response, count: int) -> bytes:
-    """Return between 1 and `count` bytes of a long answer.
-
-    Raises:
-        Cut: the connection ended early.
-        RegistryError: nothing came for too long.
-    """
-    chunk = _read(response, count)
-    if not chunk:
-        host = urlsplit(response.url).netloc
-        raise Cut("registry-cut", f"`{host}` ended the blob too early", hint="try again")
-    return chunk
-
-
-def _read(response: requests.Response, count: int) -> bytes:
-    try:
-        chunk: bytes = response.raw.read(count)
-    except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise explain_failure(error, response.url, None, waited=(_CONNECT, _READ)) from error
-    return chunk
-
-
 def same_origin(one: str, other: str) -> bool:
     """Return whether two URLs have scheme, host and port in common."""
     return _origin(one) == _origin(other)
@@ -320,14 +288,7 @@ def same_origin(one: str, other: str) -> bool:
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-
-
-def _redirect(method: str, response: requests.Response) -> str | None:
-    status, location = response.status_code, response.headers.get("Location")
-    # RFC 9110, 15.4: only 307 and 308 keep the method of what is no GET.
-    follows = status in {307, 308} or (status in {301, 302, 303} and method in {"GET", "HEAD"})
-    return urljoin(response.url, location) if follows and location else None
+    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
 
 
 def refuse_downgrade(url: str, target: str) -> None:
@@ -346,9 +307,16 @@ def refuse_downgrade(url: str, target: str) -> None:
         )
 
 
-def _retry_after(response: requests.Response) -> float:
+def _redirect(method: str, reply: Reply) -> str | None:
+    status, location = reply.status, reply.headers.get("Location")
+    # RFC 9110, 15.4: only 307 and 308 keep the method of what is no GET.
+    follows = status in {307, 308} or (status in {301, 302, 303} and method in {"GET", "HEAD"})
+    return urljoin(reply.url, location) if follows and location else None
+
+
+def _retry_after(reply: Reply) -> float:
     """Return the seconds of a Retry-After (RFC 9110, 10.2.3), or 0."""
-    value = response.headers.get("Retry-After", "").strip()
+    value = reply.headers.get("Retry-After", "").strip()
     if value.isdigit():
         return float(value)
     try:
@@ -358,41 +326,13 @@ def _retry_after(response: requests.Response) -> float:
     return max(0.0, when.timestamp() - time.time())
 
 
-def _trust(options: RegistryOptions) -> ssl.SSLContext:
-    """Return whom we believe: the system's authorities, and the one named by hand."""
-    if options.insecure_skip_tls_verify:
-        # Whoever asked for it needs no warning at each connection.
-        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
-    env = options.env
-    bundle = env.get("SSL_CERT_FILE") or env.get("REQUESTS_CA_BUNDLE") or env.get("CURL_CA_BUNDLE")
-    if bundle:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        _load(context, Path(bundle))
-    else:
-        context = ssl.create_default_context()
-        # A Python from python.org on macOS sees no store of the system's.
-        context.load_verify_locations(certifi.where())
-    if options.ca_file is not None:
-        _load(context, options.ca_file)
-    return context
-
-
-def _load(context: ssl.SSLContext, path: Path) -> None:
+def _socks_manager(proxy: str, context: ssl.SSLContext | None) -> urllib3.PoolManager:
     try:
-        if path.is_dir():
-            context.load_verify_locations(capath=path)
-        else:
-            context.load_verify_locations(cafile=path)
-    except (OSError, ssl.SSLError) as error:
-        reason = (
-            "it holds no PEM certificate" if isinstance(error, ssl.SSLError) else error.strerror
-        )
+        from urllib3.contrib.socks import SOCKSProxyManager
+    except ImportError:
         raise UsageError(
-            "bad-ca-file",
-            f"the authorities in `{path}` cannot be read: {reason}",
-            hint="name a PEM file (`-----BEGIN CERTIFICATE-----`)",
-        ) from error
+            "no-socks",
+            "a SOCKS proxy is asked for, and the library for it is not there",
+            hint="`pip install pysocks` beside wasmctl, or name an HTTP proxy",
+        ) from None
+    return SOCKSProxyManager(proxy, maxsize=THREADS, blocksize=_BLOCK, ssl_context=context)
