@@ -13,7 +13,24 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["cache_folder", "config_file", "replacing", "state_folder", "toolchain_folder"]
+__all__ = [
+    "cache_folder",
+    "config_file",
+    "home_folder",
+    "replacing",
+    "state_folder",
+    "toolchain_folder",
+]
+
+
+def home_folder(env: Mapping[str, str]) -> Path:
+    """Return the user's home; `/` where there is none, as for a container's made-up user."""
+    if home := env.get("HOME"):
+        return Path(home)
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/")
 
 
 def _base(env: Mapping[str, str], variable: str, default: str) -> Path:
@@ -21,7 +38,7 @@ def _base(env: Mapping[str, str], variable: str, default: str) -> Path:
     # The specification: a relative path in these variables is invalid and to be ignored.
     if value.startswith("/"):
         return Path(value)
-    return Path(env.get("HOME") or "~").expanduser() / default
+    return home_folder(env) / default
 
 
 def config_file(env: Mapping[str, str]) -> Path:

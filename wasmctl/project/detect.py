@@ -1,31 +1,40 @@
 """Which folders are plug-in projects, and what compiles them: from the files alone.
 
 A project is a Cargo package with a cdylib or a Go main package; its workspace, module or go.work
-may lie above it. No tool is started here.
+may lie above it. No tool is started here, and no tree is walked.
 """
 
 from __future__ import annotations
 
-import re
-import tomllib
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wasmctl.errors import UsageError
+from wasmctl.project.cargo_files import (
+    Manifest,
+    is_plugin,
+    package_field,
+    read_manifest,
+    table,
+    workspace_members,
+    workspace_root,
+)
+from wasmctl.project.go_files import go_package, module_above, read_module
 
 if TYPE_CHECKING:
     from wasmctl.project.settings import ToolchainName
 
 __all__ = ["Found", "find_projects", "nearest_project"]
 
-_NO_PROJECT_HINT = "change to a plug-in's folder, or start one: `wasmctl init NAME`"
-# Both live on TinyGo alone; the standard toolchain needs the SDK's successor.
-_TINYGO_ONLY = re.compile(
-    r"^[^/\n]*\bgithub\.com/(tetratelabs/proxy-wasm-go-sdk|wasilibs/nottinygc)", re.MULTILINE
-)
-_PACKAGE = re.compile(rb"^package\s+(\w+)", re.MULTILINE)
+_NO_PROJECT_HINT: Final = "change to a plug-in's folder, or start one: `wasmctl init NAME`"
+_FILES: Final = ("wasmctl.toml", "Cargo.toml", "go.mod")
+# Folders that hold other people's code, or data.
+_NOT_OURS: Final = frozenset({"vendor", "testdata", "node_modules", "target", "dist"})
+# How many folders are looked into, and named, to say where a plug-in may be instead.
+_LOOKED_INTO, _NAMED = 200, 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,37 +60,46 @@ class Found:
     description: str | None = None
 
 
-def nearest_project(folder: Path) -> Path:
-    """Return `folder`, or the nearest folder above that holds a project's files."""
+def nearest_project(folder: Path, *, home: Path | None = None) -> Path:
+    """Return `folder`, or the nearest folder above that holds a project's files.
+
+    The search ends at the root of the repository, and takes nothing that lies in the home folder
+    or the root of the file system: a stray file there speaks for no project below.
+    """
     for candidate in (folder, *folder.parents):
-        if any((candidate / name).is_file() for name in ("wasmctl.toml", "Cargo.toml", "go.mod")):
+        if candidate != folder and candidate in {home, Path(candidate.anchor)}:
+            break
+        if _is_project(candidate):
             return candidate
-        if _go_package(candidate) is not None:
-            return candidate
+        if (candidate / ".git").exists():
+            break
     return folder
 
 
-def find_projects(folder: Path, *, package: str | None = None) -> tuple[Found, ...]:
+def find_projects(
+    folder: Path, *, package: str | None = None, toolchain: ToolchainName | None = None
+) -> tuple[Found, ...]:
     """Return the projects that `folder` stands for: one, or all plug-ins of a Cargo workspace.
 
     Args:
         folder: an existing folder.
-        package: the one Cargo package wanted.
+        package: the one Cargo package wanted, of the workspace that the folder is in.
+        toolchain: what is to compile, where the files leave a choice.
 
     Raises:
         UsageError: there is none, or none of that name.
     """
-    manifest = _read_toml(folder / "Cargo.toml")
-    if manifest is None:
+    manifest = read_manifest(folder)
+    if manifest is None or (toolchain in {"go", "tinygo"} and go_package(folder)):
         if package is not None:
             message = f"`{folder}` has no Cargo.toml to look for the package `{package}` in"
             raise UsageError("no-package", message, hint="leave out `-p`")
         return (_go_project(folder),)
-    found = tuple(_cargo_projects(folder, manifest, package))
-    if package is not None and not found:
-        names = ", ".join(f"`{item.name}`" for item in _cargo_projects(folder, manifest, None))
-        hint = f"plug-ins here: {names}" if names else "no package here is a plug-in"
-        raise UsageError("no-package", f"no package `{package}` in `{folder}`", hint=hint)
+    if package is not None:
+        return (_package_of_workspace(folder, manifest, package),)
+    if "workspace" not in manifest:
+        return (_cargo_project(folder, manifest, "its Cargo.toml"),)
+    found = tuple(_plugins(folder, manifest))
     if not found:
         raise UsageError(
             "no-plugin",
@@ -91,126 +109,76 @@ def find_projects(folder: Path, *, package: str | None = None) -> tuple[Found, .
     return found
 
 
-def _cargo_projects(
-    folder: Path, manifest: Mapping[str, object], package: str | None
-) -> Iterator[Found]:
-    own = _table(manifest, "package")
-    workspace = _table(manifest, "workspace")
-    # At a workspace's root the root package counts only where it is a plug-in itself.
-    wanted = own.get("name") == package if package else not workspace or _is_plugin(manifest)
-    if own and wanted:
-        yield _cargo_project(folder, manifest, "its Cargo.toml")
-    for member in _members(folder, workspace):
-        inner = _read_toml(member / "Cargo.toml")
-        if inner is None or member == folder:
-            continue
-        name = _table(inner, "package").get("name")
-        if name == package or (package is None and _is_plugin(inner)):
-            yield _cargo_project(member, inner, f"the workspace `{folder}`")
+def _plugins(root: Path, manifest: Manifest) -> Iterator[Found]:
+    for folder, inner in workspace_members(root, manifest):
+        if is_plugin(folder, inner):
+            yield _cargo_project(folder, inner, f"the workspace `{root}`")
 
 
-def _cargo_project(folder: Path, manifest: Mapping[str, object], why: str) -> Found:
-    own = _table(manifest, "package")
-    name = str(own.get("name", folder.name))
+def _package_of_workspace(folder: Path, manifest: Manifest, package: str) -> Found:
+    root, top = workspace_root(folder, manifest) or (folder, manifest)
+    for member, inner in workspace_members(root, top):
+        if table(inner, "package").get("name") == package:
+            return _cargo_project(member, inner, f"`-p` and the workspace `{root}`")
+    names = ", ".join(f"`{found.name}`" for found in _plugins(root, top))
+    hint = f"plug-ins here: {names}" if names else "no package here is a plug-in"
+    raise UsageError("no-package", f"no package `{package}` in `{root}`", hint=hint)
+
+
+def _cargo_project(folder: Path, manifest: Manifest, why: str) -> Found:
+    name = str(table(manifest, "package").get("name", folder.name))
     return Found(
         folder=folder,
         toolchain="cargo",
         why=why,
         name=name,
-        version=_own_or_inherited(folder, own, "version"),
+        version=package_field(folder, manifest, "version"),
         package=name,
-        description=_own_or_inherited(folder, own, "description"),
+        description=package_field(folder, manifest, "description"),
     )
 
 
-def _is_plugin(manifest: Mapping[str, object]) -> bool:
-    kinds = _table(manifest, "lib").get("crate-type", _table(manifest, "lib").get("crate_type"))
-    is_library = isinstance(kinds, list) and "cdylib" in kinds
-    return is_library and "proxy-wasm" in _table(manifest, "dependencies")
-
-
-def _members(folder: Path, workspace: Mapping[str, object]) -> Iterator[Path]:
-    excluded = {folder / str(name) for name in _list(workspace, "exclude")}
-    seen = set()
-    for pattern in _list(workspace, "members"):
-        for path in sorted(folder.glob(str(pattern))):
-            if path.is_dir() and path not in excluded and path not in seen:
-                seen.add(path)
-                yield path
-
-
-def _own_or_inherited(folder: Path, own: Mapping[str, object], key: str) -> str | None:
-    """Return a package's field, the workspace's where it says `key.workspace = true`."""
-    value = own.get(key)
-    if isinstance(value, Mapping):
-        manifests = (_read_toml(above / "Cargo.toml") for above in (folder, *folder.parents))
-        roots = (item for item in manifests if item is not None and "workspace" in item)
-        value = _table(_table(next(roots, {}), "workspace"), "package").get(key)
-    return None if value is None else str(value)
-
-
 def _go_project(folder: Path) -> Found:
-    if _go_package(folder) is None:
-        message, hint = _nothing_here(folder)
-        raise UsageError("no-project", message, hint=hint)
-    module = next((up for up in (folder, *folder.parents) if (up / "go.mod").is_file()), None)
-    if module is None:
+    if go_package(folder) is None:
+        message = f"no plug-in project in `{folder}`: neither a Cargo.toml nor Go files"
+        raise UsageError("no-project", message, hint=_elsewhere(folder))
+    module_folder = module_above(folder)
+    if module_folder is None:
         raise UsageError(
             "no-go-module",
             f"`{folder}` has Go files, but no go.mod there or above",
             hint="make it a module: `go mod init NAME`",
         )
-    text = (module / "go.mod").read_text(encoding="utf-8", errors="replace")
-    declared = re.search(r"^module\s+\"?([^\s\"]+)", text, re.MULTILINE)
-    old_sdk = _TINYGO_ONLY.search(text)
-    name = folder.name if module != folder or declared is None else declared[1].rpartition("/")[2]
+    module = read_module(module_folder)
+    sdk = module.sdk
     return Found(
         folder=folder,
-        toolchain="tinygo" if old_sdk else "go",
-        why=f"`{old_sdk[1]}` in go.mod" if old_sdk else "its Go files",
-        name=name,
+        toolchain="go" if sdk is None else sdk[1],
+        why="its Go files" if sdk is None else f"`{sdk[0]}` in go.mod",
+        name=(module.name if module_folder == folder else None) or folder.name,
     )
 
 
-def _go_package(folder: Path) -> str | None:
-    """Return the name of the Go package in `folder`, `main` where there are several."""
-    names = set()
-    for path in folder.glob("*.go"):
-        if not path.name.endswith("_test.go") and path.is_file():
-            found = _PACKAGE.search(path.read_bytes())
-            names.add(found[1].decode() if found else "")
-    return "main" if "main" in names else next(iter(names), None)
+def _elsewhere(folder: Path) -> str:
+    """Return the hint where there is no project: those right below, as far as that is plain."""
+    patterns = ("*", "*/*") if (folder / "go.mod").is_file() else ("*",)
+    # Only a hint: of very many folders some are looked into.
+    below = itertools.chain.from_iterable(folder.glob(pattern) for pattern in patterns)
+    looked = itertools.islice(below, _LOOKED_INTO)
+    names = sorted(
+        str(path.relative_to(folder))
+        for path in looked
+        if not path.name.startswith((".", "_")) and path.name not in _NOT_OURS
+        if path.is_dir() and _is_project(path)
+    )
+    if not names:
+        return _NO_PROJECT_HINT
+    listed = ", ".join(f"`{name}`" for name in names[:_NAMED])
+    return f"name the plug-in's folder; there are {listed}{' ...' if names[_NAMED:] else ''}"
 
 
-def _nothing_here(folder: Path) -> tuple[str, str]:
-    message = f"no plug-in project in `{folder}`: neither a Cargo.toml nor Go files"
-    if (folder / "go.mod").is_file():
-        mains = [
-            path.relative_to(folder)
-            for depth in ("*", "*/*")
-            for path in sorted(folder.glob(depth))
-            if path.is_dir() and _go_package(path) == "main"
-        ]
-        if mains:
-            listed = ", ".join(f"`{path}`" for path in mains[:5])
-            return message, f"main packages of this module: {listed}"
-    return message, _NO_PROJECT_HINT
-
-
-def _read_toml(path: Path) -> Mapping[str, object] | None:
+def _is_project(folder: Path) -> bool:
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8"))
-    except FileNotFoundError:
-        return None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError("bad-toml", f"`{path}` is not TOML: {error}") from None
-
-
-def _table(table: Mapping[str, object], key: str) -> Mapping[str, object]:
-    value = table.get(key)
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(table: Mapping[str, object], key: str) -> list[object]:
-    value = table.get(key)
-    return value if isinstance(value, list) else []
+        return any((folder / name).is_file() for name in _FILES) or go_package(folder) == "main"
+    except (PermissionError, UsageError):  # a folder or a file that is not for us
+        return False

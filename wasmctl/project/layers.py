@@ -7,35 +7,48 @@ key. A document's keys are spelt-with-hyphens, the values' attributes with under
 from __future__ import annotations
 
 import difflib
-import json
-import re
-import tomllib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+import types
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
-from typing import Final, get_type_hints
+from typing import Final, Literal, Union, get_args, get_origin, get_type_hints
 
 from wasmctl.envvars import VARIABLES
 from wasmctl.errors import UsageError
 from wasmctl.paths import config_file
+from wasmctl.project.checks import Complaint, complain
 from wasmctl.project.settings import Settings
+from wasmctl.project.toml import TomlFile, read_toml
 
 __all__ = [
     "FILE_NAME",
+    "SECTIONS",
     "Layer",
     "Layers",
     "environment_layer",
     "file_layer",
+    "flag_layer",
     "merge",
     "unknown_variables",
     "user_layer",
 ]
 
 FILE_NAME: Final = "wasmctl.toml"
+# Longer values are not repeated whole in an error.
+_SHOWN: Final = 40
 
-_HINTS = get_type_hints(Settings)
+_HINTS: Final[Mapping[str, object]] = get_type_hints(Settings)
 SECTIONS: Final[Mapping[str, type]] = {
-    name: kind for name, kind in _HINTS.items() if is_dataclass(kind) and isinstance(kind, type)
+    name: kind for name, kind in _HINTS.items() if isinstance(kind, type) and is_dataclass(kind)
+}
+# What each setting takes, by its dotted name.
+_KINDS: Final[Mapping[str, object]] = {
+    **{name: kind for name, kind in _HINTS.items() if name not in SECTIONS},
+    **{
+        f"{section}.{name}": kind
+        for section, table in SECTIONS.items()
+        for name, kind in get_type_hints(table).items()
+    },
 }
 
 
@@ -44,8 +57,8 @@ class Layer:
     """Settings from one place.
 
     Args:
-        origin: the place, for people: a flag, a variable's prefix, a file's path.
-        values: values by dotted name: `build.target`, `required_version`.
+        origin: the place, for people: `flag`, a variable, a file's path.
+        values: values by dotted name: `build.target`, `required_version`; all of the right kind.
     """
 
     origin: str
@@ -60,61 +73,79 @@ class Layers:
     origins: Mapping[str, str]
 
 
-def merge(layers: tuple[Layer, ...]) -> Layers:
-    """Merge layers, the strongest first.
-
-    Raises:
-        UsageError: a value is of the wrong type.
-    """
+def merge(layers: Iterable[Layer]) -> Layers:
+    """Merge layers, the strongest first."""
     values: dict[str, object] = {}
     origins: dict[str, str] = {}
-    for layer in reversed(layers):
+    for layer in layers:
         for name, value in layer.values.items():
-            values[name] = value
-            origins[name] = layer.origin
-    return Layers(settings=_settings(values), origins=origins)
+            values.setdefault(name, value)
+            origins.setdefault(name, layer.origin)
+    tables: dict[str, dict[str, object]] = {section: {} for section in SECTIONS}
+    top = {}
+    for name, value in values.items():
+        section, _, key = name.rpartition(".")
+        frozen = tuple(value) if isinstance(value, list) else value
+        if section:
+            tables[section][key] = frozen
+        else:
+            top[key] = frozen
+    sections = {section: kind(**tables[section]) for section, kind in SECTIONS.items()}
+    return Layers(settings=Settings(**top, **sections), origins=origins)  # type: ignore[arg-type]
 
 
 def file_layer(path: Path) -> Layer:
     """Read a settings file; an absent one has no values.
 
     Raises:
-        UsageError: broken TOML, an unknown key, a value of the wrong type; with the line.
+        UsageError: broken TOML, an unknown key, a value of the wrong kind; with the line.
     """
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except FileNotFoundError:
-        return Layer(origin=str(path), values={})
-    except UnicodeDecodeError as error:
-        raise UsageError("bad-config", f"`{path}` is not UTF-8: {error.reason}") from None
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(
-            "bad-toml", f"`{path}` is not TOML: {error}{_quoted(text, str(error))}"
-        ) from None
-    values = dict(_flatten(document, path, text))
-    _settings(values, lambda name: f"`{path}`{_line(text, name)}: ")
+    file = read_toml(path)
+    values = {} if file is None else dict(_values(file))
     return Layer(origin=str(path), values=values)
 
 
+def user_layer(env: Mapping[str, str]) -> Layer:
+    """Read the user file.
+
+    Raises:
+        UsageError: as of `file_layer`.
+    """
+    return file_layer(config_file(env))
+
+
 def environment_layer(env: Mapping[str, str]) -> tuple[Layer, ...]:
-    """Return a layer for each variable `WASMCTL_<SECTION>_<KEY>` that is set."""
+    """Return a layer for each variable `WASMCTL_<SECTION>_<KEY>` that is set and not empty.
+
+    Raises:
+        UsageError: a value is of the wrong kind.
+    """
     layers = []
-    for variable, (name, kind) in _setting_variables().items():
-        if (text := env.get(variable)) is not None:
-            layers.append(Layer(origin=variable, values={name: _from_text(text, kind, variable)}))
+    for variable, name in _variables().items():
+        if text := env.get(variable):
+            value = _from_text(text, _KINDS[name])
+            if found := complain(value, _KINDS[name]):
+                raise _wrong(f"`{variable}`", name, found)
+            layers.append(Layer(origin=variable, values={name: value}))
     return tuple(layers)
 
 
-def user_layer(env: Mapping[str, str]) -> Layer:
-    """Read the user file."""
-    return file_layer(config_file(env))
+def flag_layer(flags: Mapping[str, object]) -> Layer:
+    """Return the layer of what flags gave; None means not given.
+
+    Raises:
+        UsageError: a value is of the wrong kind.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    for name, value in given.items():
+        if found := complain(value, _KINDS[name]):
+            raise _wrong("flag", name, found)
+    return Layer(origin="flag", values=given)
 
 
 def unknown_variables(env: Mapping[str, str]) -> Iterator[str]:
     """Yield a warning for each `WASMCTL_…` variable that means nothing."""
-    known = [*_setting_variables(), *VARIABLES]
+    known = [*_variables(), *VARIABLES]
     for variable in sorted(env):
         if variable.startswith("WASMCTL_") and variable not in known:
             close = difflib.get_close_matches(variable, known, n=1, cutoff=0.75)
@@ -123,95 +154,97 @@ def unknown_variables(env: Mapping[str, str]) -> Iterator[str]:
                 yield f"`{variable}` is not a variable of wasmctl; did you mean `{close[0]}`?"
 
 
-def _setting_variables() -> dict[str, tuple[str, str]]:
-    found = {}
-    for section, kind in SECTIONS.items():
-        for item in fields(kind):
-            if "dict" not in str(item.type) or "str |" in str(item.type):
-                name = f"{section}.{item.name}"
-                found[f"WASMCTL_{section}_{item.name}".upper()] = (name, str(item.type))
-    return found
+def _variables() -> dict[str, str]:
+    """Return the settings' names by the variables that set them."""
+    return {
+        f"WASMCTL_{name.replace('.', '_')}".upper(): name
+        for name, kind in _KINDS.items()
+        if "." in name and _from_text("", kind) is not None
+    }
 
 
-def _from_text(text: str, kind: str, variable: str) -> object:
-    if kind.startswith("tuple"):
-        return tuple(part.strip() for part in text.split(",") if part.strip())
-    if kind.startswith("int"):
-        try:
-            return int(text)
-        except ValueError:
-            raise UsageError("bad-config", f"`{variable}` must be a number: `{text}`") from None
-    return text
+def _from_text(text: str, kind: object) -> object:
+    """Return what a variable's text says for a setting of `kind`; None where no text can."""
+    if get_origin(kind) in {Union, types.UnionType}:
+        values = [_from_text(text, option) for option in get_args(kind)]
+        return next((value for value in values if value is not None), None)
+    if kind is str or get_origin(kind) is Literal:
+        return text
+    if kind is int:
+        return int(text) if text.isascii() and text.removeprefix("-").isdigit() else text
+    if kind == tuple[str, ...]:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    return None
 
 
-def _flatten(document: Mapping[str, object], path: Path, text: str) -> Iterator[tuple[str, object]]:
-    sections = [name.replace("_", "-") for name in SECTIONS]
-    for key, value in document.items():
-        if key in sections:
+def _values(file: TomlFile) -> Iterator[tuple[str, object]]:
+    """Yield a file's settings by their dotted names."""
+    for key, value in file.document.items():
+        name = _attribute(key)
+        if name in SECTIONS:
             if not isinstance(value, dict):
-                message = f"`{path}`{_line(text, key)}: `{key}` must be a table: `[{key}]`"
-                raise UsageError("bad-config", message)
-            known = [item.name.replace("_", "-") for item in fields(SECTIONS[key])]
+                message = f"{file.place(key)}: `{key}` must be a table, not {_shown(value)}"
+                raise UsageError("bad-config", message, hint=f"begin it with `[{key}]`")
             for inner, item in value.items():
-                if inner not in known:
-                    raise _unknown(inner, known, path, text, f"{key}.{inner}")
-                yield f"{key}.{inner.replace('-', '_')}", item
-        elif key == "required-version":
-            yield "required_version", value
+                yield _setting(file, (key, inner), item)
         else:
-            raise _unknown(key, [*sections, "required-version"], path, text, key)
+            yield _setting(file, (key,), value)
 
 
-def _unknown(key: str, known: list[str], path: Path, text: str, name: str) -> UsageError:
-    close = difflib.get_close_matches(key.replace("_", "-"), known, n=1, cutoff=0.6)
-    hint = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(sorted(known))}"
-    where = f"`{path}`{_line(text, name)}"
-    return UsageError("unknown-key", f"{where}: unknown key `{key}`", hint=hint)
+def _setting(file: TomlFile, keys: tuple[str, ...], value: object) -> tuple[str, object]:
+    name = ".".join(_attribute(key) for key in keys)
+    if name not in _KINDS or "." in keys[-1]:
+        raise _unknown(file, keys)
+    if found := complain(value, _KINDS[name]):
+        raise _wrong(file.place(*keys), name, found)
+    return name, value
 
 
-def _line(text: str, name: str) -> str:
-    """Return `, line N`: where the dotted `name` stands in a TOML text, as far as can be seen."""
-    section, _, key = name.rpartition(".")
-    current = ""
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[\s*([^\]]+?)\s*\]", line):
-            current = header[1]
-            if not section and current.split(".")[0] == key:
-                return f", line {number}"
-        elif found := re.match(r"\s*([\w.\"'-]+)\s*=", line):
-            spelt = f"{current}.{found[1]}" if current else found[1]
-            if spelt.replace("_", "-") == name.replace("_", "-"):
-                return f", line {number}"
-    return _line(text, section) if "." in section else ""
+def _attribute(key: str) -> str:
+    # With an underscore a key is spelt wrong, though Python would not mind.
+    return key.replace("_", "\0").replace("-", "_")
 
 
-def _quoted(text: str, message: str) -> str:
-    found = re.search(r"at line (\d+)", message)
-    lines = text.splitlines()
-    if found is None or int(found[1]) > len(lines):
-        return ""
-    return f"\n  {found[1]} | {lines[int(found[1]) - 1]}"
+def _spelt(name: str) -> str:
+    return name.replace("_", "-")
 
 
-def _settings(
-    values: Mapping[str, object], where: Callable[[str], str] = lambda _name: ""
-) -> Settings:
-    if not values:
-        return Settings()
-    from pydantic import TypeAdapter, ValidationError
+def _wrong(place: str, name: str, found: Complaint) -> UsageError:
+    setting = f"{_spelt(name)}{found.place}"
+    message = f"{place}: `{setting}` must be {found.wanted}, not {_shown(found.value)}"
+    return UsageError("bad-config", message, hint=found.hint)
 
-    nested: dict[str, object] = {}
-    for name, value in values.items():
-        section, _, key = name.rpartition(".")
-        table = nested.setdefault(section, {}) if section else nested
-        assert isinstance(table, dict)
-        table[key] = value
-    try:
-        # As JSON: strict about scalars, yet tables become dataclasses and lists tuples.
-        return TypeAdapter(Settings).validate_json(json.dumps(nested, default=str))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        parts = [str(part) for part in first["loc"]]
-        spelt = ".".join(part.replace("_", "-") for part in parts)
-        message = f"{where('.'.join(parts))}`{spelt}`: {first['msg'].lower()}"
-        raise UsageError("bad-config", f"{message}, got {first['input']!r}") from None
+
+def _shown(value: object) -> str:
+    match value:
+        case bool():
+            return f"`{str(value).lower()}`"
+        case str() if len(value) <= _SHOWN:
+            return f'`"{value}"`'
+        case str():
+            return "this text"
+        case list() | tuple():
+            return "a list"
+        case dict():
+            return "a table"
+        case _:
+            return f"`{value}`"
+
+
+def _unknown(file: TomlFile, keys: tuple[str, ...]) -> UsageError:
+    *section, key = keys
+    before = "".join(f"{part}." for part in section)
+    spelt = [_spelt(name) for name in _KINDS]
+    here = [name.removeprefix(before) for name in spelt if name.startswith(before)]
+    if not section:
+        here = [*SECTIONS, "required-version"]
+    elsewhere = [name.split(".")[0] for name in spelt if name.endswith(f".{key}")]
+    if close := difflib.get_close_matches(key.replace("_", "-"), here, n=1, cutoff=0.6):
+        hint = f"did you mean `{close[0]}`?"
+    elif elsewhere:
+        hint = f"`{key}` belongs to {' or '.join(f'`[{name}]`' for name in elsewhere)}"
+    else:
+        hint = f"known here: {', '.join(sorted(here))}"
+    place = file.place(*keys)
+    where = f" in `[{section[0]}]`" if section else ""
+    return UsageError("unknown-key", f"{place}: unknown key `{key[:_SHOWN]}`{where}", hint=hint)

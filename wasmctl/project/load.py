@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from wasmctl import __version__
 from wasmctl.errors import UsageError
+from wasmctl.paths import home_folder
 from wasmctl.project.detect import Found, find_projects, nearest_project
 from wasmctl.project.layers import (
     FILE_NAME,
-    Layer,
     Layers,
     environment_layer,
     file_layer,
+    flag_layer,
     merge,
     unknown_variables,
     user_layer,
@@ -31,8 +33,11 @@ def project_folder(argument: Path | None, session: Session) -> Path:
         UsageError: it does not exist or is no folder.
     """
     if argument is None:
-        return nearest_project(session.cwd)
-    folder = Path(session.cwd, argument).resolve()
+        found = nearest_project(session.cwd, home=home_folder(session.env))
+        if found != session.cwd:
+            session.console.detail(f"taking the project `{found}`, above the current folder")
+        return found
+    folder = Path(os.path.realpath(session.cwd / argument))
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
         raise UsageError("no-folder", f"`{argument}` {what}", hint="name a plug-in's folder")
@@ -54,17 +59,7 @@ def load_layers(
     """
     for warning in unknown_variables(session.env):
         session.console.warn(warning)
-    given = {name: value for name, value in (flags or {}).items() if value is not None}
-    layers = merge(
-        (
-            Layer(origin="flag", values=given),
-            *environment_layer(session.env),
-            file_layer(folder / FILE_NAME),
-            user_layer(session.env),
-        )
-    )
-    _require_version(layers.settings.required_version)
-    return layers
+    return _layers(folder, session, flags or {})
 
 
 def load_projects(
@@ -86,26 +81,47 @@ def load_projects(
         UsageError: no project there, or its settings are wrong.
     """
     folder = project_folder(argument, session)
+    own = load_layers(folder, session, flags=flags)
     projects = []
-    for found in find_projects(folder, package=package):
-        projects.append(_resolve(found, session, flags))
-        chosen = projects[-1]
-        session.console.detail(f"{chosen.folder}: {chosen.toolchain}, by {found.why}")
-    return tuple(projects)
+    for found in find_projects(folder, package=package, toolchain=own.settings.build.toolchain):
+        layers = own if found.folder == folder else _layers(found.folder, session, flags or {})
+        projects.append(_resolve(found, layers))
+    for project, why in projects:
+        session.console.detail(f"{project.folder}: {project.toolchain}, by {why}")
+    return tuple(project for project, _ in projects)
 
 
-def _resolve(found: Found, session: Session, flags: Mapping[str, object] | None) -> Project:
-    settings = load_layers(found.folder, session, flags=flags).settings
-    return Project(
+def _layers(folder: Path, session: Session, flags: Mapping[str, object]) -> Layers:
+    layers = merge(
+        (
+            flag_layer(flags),
+            *environment_layer(session.env),
+            file_layer(folder / FILE_NAME),
+            user_layer(session.env),
+        )
+    )
+    _require_version(layers.settings.required_version)
+    return layers
+
+
+def _resolve(found: Found, layers: Layers) -> tuple[Project, str]:
+    """Return the project and why it is compiled with what compiles it."""
+    settings = layers.settings
+    toolchain = settings.build.toolchain
+    if toolchain is not None and (toolchain == "cargo") is not (found.toolchain == "cargo"):
+        message = f"`{toolchain}` cannot compile `{found.folder}`, a project for {found.toolchain}"
+        raise UsageError("other-toolchain", message, hint="leave out `[build] toolchain`")
+    project = Project(
         folder=found.folder,
         name=settings.plugin.name or found.name,
         settings=settings,
-        toolchain=settings.build.toolchain or found.toolchain,
+        toolchain=toolchain or found.toolchain,
         version=settings.plugin.version or found.version,
         package=found.package,
         description=settings.plugin.description or found.description,
         adopted=(found.folder / FILE_NAME).is_file(),
     )
+    return project, layers.origins.get("build.toolchain", found.why)
 
 
 def _require_version(wanted: str | None) -> None:

@@ -1,0 +1,107 @@
+"""Whether a value is of the kind that a setting takes, and what is said where it is not.
+
+The kinds are those that project/settings.py declares. The schema, which pydantic derives from the
+same declarations, says the same; pydantic itself would take a tenth of a second to say it.
+"""
+
+from __future__ import annotations
+
+import math
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, Union, get_args, get_origin
+
+__all__ = ["Complaint", "complain"]
+
+_WORDS: Final[Mapping[object, str]] = {str: "text", int: "a whole number"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Complaint:
+    """What is wrong with a value.
+
+    Args:
+        place: where within the value: empty, `[1]`, `.key`.
+        wanted: what it must be: `text`, `a list`.
+        value: what it is instead.
+    """
+
+    place: str
+    wanted: str
+    value: object
+
+    @property
+    def hint(self) -> str | None:
+        """What to do where that is plain from what was written."""
+        plain = isinstance(self.value, (int, float)) and not isinstance(self.value, bool)
+        if self.wanted == "text" and plain:
+            return f'put it in quotes: `"{self.value}"`'
+        if self.wanted == "a list" and isinstance(self.value, str):
+            return f'make it a list: `["{self.value}"]`'
+        if self.wanted == "a whole number" and isinstance(self.value, str):
+            return f"leave out the quotes: `{self.value}`" if self.value.isdecimal() else None
+        return None
+
+
+def complain(value: object, kind: object) -> Complaint | None:
+    """Return what is wrong with a value of TOML for a setting of `kind`, None where it fits."""
+    origin, options = get_origin(kind), get_args(kind)
+    if origin in {Union, types.UnionType}:
+        return _of_several(value, [option for option in options if option is not types.NoneType])
+    if origin is Literal:
+        listed = [f"`{option}`" for option in options]
+        wanted = f"one of {', '.join(listed[:-1])} or {listed[-1]}"
+        return None if isinstance(value, str) and value in options else _complaint(wanted, value)
+    if origin is tuple:
+        return _of_list(value, options[0])
+    if origin is dict:
+        return _of_table(value, options[1])
+    if kind is object:
+        return _of_json(value)
+    fits = isinstance(value, str) if kind is str else type(value) is int
+    return None if fits else _complaint(_WORDS[kind], value)
+
+
+def _complaint(wanted: str, value: object, place: str = "") -> Complaint:
+    return Complaint(place=place, wanted=wanted, value=value)
+
+
+def _of_several(value: object, kinds: list[object]) -> Complaint | None:
+    complaints = [complain(value, kind) for kind in kinds]
+    wrong = [complaint for complaint in complaints if complaint is not None]
+    if len(wrong) < len(complaints):
+        return None
+    # One that looked inside knows more than one that did not get so far.
+    inside = next((complaint for complaint in wrong if complaint.place), None)
+    return inside or _complaint(" or ".join(complaint.wanted for complaint in wrong), value)
+
+
+def _of_list(value: object, kind: object) -> Complaint | None:
+    if not isinstance(value, list | tuple):
+        return _complaint("a list", value)
+    for index, item in enumerate(value):
+        if found := complain(item, kind):
+            return _complaint(found.wanted, found.value, f"[{index}]{found.place}")
+    return None
+
+
+def _of_table(value: object, kind: object) -> Complaint | None:
+    if not isinstance(value, dict):
+        return _complaint("a table", value)
+    for key, item in value.items():
+        if found := complain(item, kind):
+            return _complaint(found.wanted, found.value, f".{key}{found.place}")
+    return None
+
+
+def _of_json(value: object) -> Complaint | None:
+    if isinstance(value, dict):
+        return _of_table(value, object)
+    if isinstance(value, list):
+        return _of_list(value, object)
+    if isinstance(value, float) and not math.isfinite(value):
+        return _complaint("a number that JSON knows", value)
+    if isinstance(value, str | bool | int | float):
+        return None
+    return _complaint("text, since JSON has no dates", value)
