@@ -10,6 +10,7 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import mmap
 import os
 import shutil
 import tempfile
@@ -18,11 +19,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from wasmctl.errors import Unreadable, UsageError
+from wasmctl.errors import ToolFailed, Unreadable, UsageError
 from wasmctl.paths import replacing
 from wasmctl.project.record import ensure_dist, read_record, write_record
 from wasmctl.toolchain.job import Compile, Compiled, Job
 from wasmctl.toolchain.module import BuildRequest, Module
+from wasmctl.toolchain.sections import is_whole
 
 if TYPE_CHECKING:
     from wasmctl.project.project import Project
@@ -140,10 +142,7 @@ def _put_in_place(path: Path, place: Path, toolchain: str) -> tuple[str, int]:
     Returns:
         The SHA-256 in hexadecimal, and the size in bytes.
     """
-    with path.open("rb") as stream:
-        start = stream.read(8)
-    if start != _MODULE:
-        raise _no_module(start, toolchain)
+    _require_module(path, toolchain)
     sha256 = _digest(path)
     if path != place and not (place.is_file() and _digest(place) == sha256):
         with path.open("rb") as source, replacing(place) as target:
@@ -151,13 +150,28 @@ def _put_in_place(path: Path, place: Path, toolchain: str) -> tuple[str, int]:
     return sha256, place.stat().st_size
 
 
-def _no_module(start: bytes, toolchain: str) -> Unreadable:
-    if start == _COMPONENT:
-        message = f"{toolchain} made a WebAssembly component, and proxies load modules"
-        return Unreadable("not-a-module", message, hint="build for WASI preview 1: `wasip1`")
-    message = f"what {toolchain} made is no WebAssembly module"
-    hint = "see what the further arguments and settings of the build ask for: `-v` shows them"
-    return Unreadable("not-a-module", message, hint=hint)
+def _require_module(path: Path, toolchain: str) -> None:
+    """Refuse what is no module, or not all of one: go does not notice when its disk is full.
+
+    Raises:
+        Unreadable: it is something else.
+        ToolFailed: it is cut off.
+    """
+    with path.open("rb") as stream:
+        start = stream.read(len(_MODULE))
+        if start == _COMPONENT:
+            message = f"{toolchain} made a WebAssembly component, and proxies load modules"
+            hint = "build for WASI preview 1: `wasip1`"
+            raise Unreadable("not-a-module", message, hint=hint)
+        if start != _MODULE:
+            message = f"what {toolchain} made is no WebAssembly module"
+            hint = "`-v` shows the command: see what its further arguments ask for"
+            raise Unreadable("not-a-module", message, hint=hint)
+        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            if is_whole(content):
+                return
+    message = f"the module that {toolchain} made is cut off in `{path.parent}`"
+    raise ToolFailed("incomplete-module", message, hint="make room on that disk")
 
 
 def _remember(job: Job, compiled: Compiled, sha256: str, size: int) -> None:

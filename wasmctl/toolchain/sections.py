@@ -1,15 +1,25 @@
-"""Takes custom sections out of a WebAssembly module. Pure.
+"""The sections of a WebAssembly module: whether all are there, and taking some out. Pure.
 
 https://webassembly.github.io/spec/core/binary/modules.html#sections
 """
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 
-__all__ = ["without_debug_sections"]
+__all__ = ["is_whole", "without_debug_sections"]
 
 _PREAMBLE = 8
+
+
+def is_whole(module: bytes | mmap.mmap) -> bool:
+    """Return whether a module ends where its last section does."""
+    try:
+        ends = [end for _, end, _ in _sections(module)]
+    except IndexError:
+        return False
+    return bool(ends)
 
 
 def without_debug_sections(module: bytes) -> bytes:
@@ -28,7 +38,7 @@ def without_debug_sections(module: bytes) -> bytes:
     return b"".join([module[:_PREAMBLE], *parts])
 
 
-def _sections(module: bytes) -> Iterator[tuple[int, int, bytes]]:
+def _sections(module: bytes | mmap.mmap) -> Iterator[tuple[int, int, bytes]]:
     """Yield start, end and, of a custom section, the name."""
     start = _PREAMBLE
     while start < len(module):
@@ -44,7 +54,7 @@ def _sections(module: bytes) -> Iterator[tuple[int, int, bytes]]:
         start = end
 
 
-def _number(module: bytes, position: int) -> tuple[int, int]:
+def _number(module: bytes | mmap.mmap, position: int) -> tuple[int, int]:
     """Return an unsigned LEB128 number, and where it ends."""
     value = shift = 0
     while True:

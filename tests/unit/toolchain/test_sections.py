@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wasmctl.toolchain.sections import without_debug_sections
+from wasmctl.toolchain.sections import is_whole, without_debug_sections
 
 PREAMBLE = b"\0asm\1\0\0\0"
 TYPES = b"\x01\x04\x01\x60\0\0"
@@ -31,3 +31,10 @@ def test_a_module_without_any_stays_itself() -> None:
 )
 def test_what_is_broken_is_left_alone(broken: bytes) -> None:
     assert without_debug_sections(broken) == broken
+
+
+def test_a_module_is_whole_where_its_last_section_ends() -> None:
+    module = PREAMBLE + TYPES + custom("name", 300)
+    assert is_whole(module)
+    cut = range(len(PREAMBLE), len(module))
+    assert [size for size in cut if is_whole(module[:size])] == [len(PREAMBLE + TYPES)]
