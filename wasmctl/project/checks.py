@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, Union, get_args, get_origin
 
 __all__ = ["Complaint", "complain"]
@@ -22,14 +22,25 @@ class Complaint:
     """What is wrong with a value.
 
     Args:
-        place: where within the value: empty, `[1]`, `.key`.
+        inside: where within the value: keys of tables, indices of lists.
         wanted: what it must be: `text`, `a list`.
         value: what it is instead.
     """
 
-    place: str
+    inside: tuple[str | int, ...]
     wanted: str
     value: object
+
+    @property
+    def place(self) -> str:
+        """The same for people: empty, `[1]`, `.key`."""
+        return "".join(f".{key}" if isinstance(key, str) else f"[{key}]" for key in self.inside)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of `inside` as far as the first list."""
+        first = next((i for i, key in enumerate(self.inside) if isinstance(key, int)), None)
+        return tuple(str(key) for key in self.inside[:first])
 
     @property
     def hint(self) -> str | None:
@@ -63,8 +74,12 @@ def complain(value: object, kind: object) -> Complaint | None:
     return None if fits else _complaint(_WORDS[kind], value)
 
 
-def _complaint(wanted: str, value: object, place: str = "") -> Complaint:
-    return Complaint(place=place, wanted=wanted, value=value)
+def _complaint(wanted: str, value: object) -> Complaint:
+    return Complaint(inside=(), wanted=wanted, value=value)
+
+
+def _within(key: str | int, found: Complaint) -> Complaint:
+    return replace(found, inside=(key, *found.inside))
 
 
 def _of_several(value: object, kinds: list[object]) -> Complaint | None:
@@ -73,7 +88,7 @@ def _of_several(value: object, kinds: list[object]) -> Complaint | None:
     if len(wrong) < len(complaints):
         return None
     # One that looked inside knows more than one that did not get so far.
-    inside = next((complaint for complaint in wrong if complaint.place), None)
+    inside = next((complaint for complaint in wrong if complaint.inside), None)
     return inside or _complaint(" or ".join(complaint.wanted for complaint in wrong), value)
 
 
@@ -82,7 +97,7 @@ def _of_list(value: object, kind: object) -> Complaint | None:
         return _complaint("a list", value)
     for index, item in enumerate(value):
         if found := complain(item, kind):
-            return _complaint(found.wanted, found.value, f"[{index}]{found.place}")
+            return _within(index, found)
     return None
 
 
@@ -91,7 +106,7 @@ def _of_table(value: object, kind: object) -> Complaint | None:
         return _complaint("a table", value)
     for key, item in value.items():
         if found := complain(item, kind):
-            return _complaint(found.wanted, found.value, f".{key}{found.place}")
+            return _within(str(key), found)
     return None
 
 

@@ -168,13 +168,16 @@ def _elsewhere(folder: Path) -> str:
     names = sorted(
         str(path.relative_to(folder))
         for path in looked
-        if not path.name.startswith((".", "_")) and path.name not in _NOT_OURS
-        if path.is_dir() and _is_project(path)
+        if not _is_others(path.relative_to(folder)) and path.is_dir() and _is_project(path)
     )
     if not names:
         return _NO_PROJECT_HINT
     listed = ", ".join(f"`{name}`" for name in names[:_NAMED])
     return f"name the plug-in's folder; there are {listed}{' ...' if names[_NAMED:] else ''}"
+
+
+def _is_others(path: Path) -> bool:
+    return any(part.startswith((".", "_")) or part in _NOT_OURS for part in path.parts)
 
 
 def _is_project(folder: Path) -> bool:

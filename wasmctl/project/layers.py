@@ -196,7 +196,7 @@ def _setting(file: TomlFile, keys: tuple[str, ...], value: object) -> tuple[str,
     if name not in _KINDS or "." in keys[-1]:
         raise _unknown(file, keys)
     if found := complain(value, _KINDS[name]):
-        raise _wrong(file.place(*keys), name, found)
+        raise _wrong(file.place(*keys, *found.keys), name, found)
     return name, value
 
 
