@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.faults import FaultyRegistry
+from tests.integration.faults import FaultHandler, FaultyRegistry, answering, cutting_answer
 from tests.integration.images import make_image
 from tests.integration.registries import RunningRegistry
 from wasmctl.errors import Refused, RegistryError
@@ -109,13 +109,13 @@ def test_what_is_there_is_not_sent_again(plain_registry: RunningRegistry, tmp_pa
 def test_a_push_takes_no_more_requests_than_the_protocol_needs(
     plain_registry: RunningRegistry, tmp_path: Path
 ) -> None:
-    """Per blob HEAD, POST, PUT; HEAD, PUT and GET of the manifest; no ping, no second try."""
+    """POST and PUT of each blob; HEAD, PUT and GET of the manifest; nothing twice."""
     image = make_image(tmp_path)
     name = plain_registry.new_name()
     push(image, name, "1.0.0")
     requests = plain_registry.requests(name.partition("/")[2])
     methods = sorted(method for method, _, _ in requests)
-    assert methods == sorted(["HEAD", "POST", "PUT"] * len(image.blobs) + ["HEAD", "PUT", "GET"])
+    assert methods == sorted(["POST", "PUT"] * len(image.blobs) + ["HEAD", "PUT", "GET"])
 
 
 def test_only_the_blobs_that_are_missing_are_sent(
@@ -127,7 +127,44 @@ def test_only_the_blobs_that_are_missing_are_sent(
     before = len(plain_registry.requests(name.partition("/")[2]))
     assert push(image, name, "1.0.1").pushed is True
     later = plain_registry.requests(name.partition("/")[2])[before:]
-    assert [method for method, _, _ in later if method in {"POST", "PUT"}] == ["PUT"]
+    assert [path.split("/")[-2] for method, path, _ in later if method == "PUT"] == ["manifests"]
+
+
+def test_a_large_blob_is_asked_for_before_it_is_sent(
+    plain_registry: RunningRegistry, tmp_path: Path
+) -> None:
+    """And not sent where it is there: no upload is begun for it."""
+    image = make_image(tmp_path, size=5_000_000)
+    name = plain_registry.new_name()
+    advanced: list[int] = []
+    push(image, name, "1.0.0")
+    before = len(plain_registry.requests(name.partition("/")[2]))
+    assert push(image, name, "1.0.1", advanced=advanced).pushed is True
+    assert sum(advanced) == image.size
+    later = plain_registry.requests(name.partition("/")[2])[before:]
+    asked = [(method, path) for method, path, _ in later if image.layers[0].digest in path]
+    assert [method for method, _ in asked] == ["HEAD"]
+
+
+def test_a_registry_that_never_heard_of_mounting(
+    faulty_registry: FaultyRegistry, tmp_path: Path
+) -> None:
+    faulty_registry.fault("POST .*mount=", answering(400, "what?"))
+    assert push(make_image(tmp_path), faulty_registry.new_name(), "1.0.0").pushed is True
+
+
+def test_a_registry_that_mounts_nothing_gets_the_blob_again(
+    faulty_registry: FaultyRegistry, tmp_path: Path
+) -> None:
+    def ignore_the_query(handler: FaultHandler) -> None:
+        handler.path = handler.path.partition("?")[0]
+        handler.pass_on()
+
+    faulty_registry.fault("POST .*mount=", ignore_the_query)
+    image, name = make_image(tmp_path), faulty_registry.new_name()
+    for tag in ("1.0.0", "1.0.1"):
+        assert push(image, name, tag).pushed is True
+    assert faulty_registry.count("PUT .*/blobs/") == 2 * len(image.blobs)
 
 
 def test_all_tags_get_the_image(plain_registry: RunningRegistry, tmp_path: Path) -> None:
@@ -212,8 +249,6 @@ def test_an_image_that_is_not_there(plain_registry: RunningRegistry) -> None:
 def test_a_blob_that_is_cut_is_taken_up_where_it_ended(
     faulty_registry: FaultyRegistry, tmp_path: Path
 ) -> None:
-    from tests.integration.faults import cutting_answer
-
     image = make_image(tmp_path, size=500_000)
     name = faulty_registry.new_name()
     push(image, name, "1.0.0")

@@ -46,6 +46,8 @@ _MANIFESTS: Final = (
     f" {MediaType.DOCKER_MANIFEST}, {MediaType.DOCKER_INDEX}"
 )
 _DIGEST_HEADER: Final = "Docker-Content-Digest"
+# Bytes from which on it pays to ask first whether a blob is there.
+_LARGE: Final = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,20 +231,34 @@ class Registry:
 
     def upload(self, blob: Blob, advance: Callable[[int], None]) -> None:
         """Send a blob, unless it is there."""
-        if self._has(blob):
+        large = blob.size > _LARGE
+        if large and self._has(blob):
             advance(blob.size)
             return
         body = Upload(blob.open, size=blob.size, advance=advance, stopped=self.stopped)
         # What was cut in the middle starts with a new session: the old one is in an unknown state.
-        answer = self._transport.persist(lambda: self._upload_once(blob, body)).read_all()
+        answer = self._transport.persist(
+            lambda: self._upload_once(blob, body, mount=not large)
+        ).read_all()
         if answer.status != 201:
             raise self._refused(answer)
         self._check(blob.digest, answer, "a blob")
 
-    def _upload_once(self, blob: Blob, body: Upload) -> Reply:
-        """POST, then PUT all of it (distribution-spec, "Pushing a blob monolithically")."""
+    def _upload_once(self, blob: Blob, body: Upload, *, mount: bool) -> Reply:
+        """POST, then PUT all of it (distribution-spec, "Pushing a blob monolithically").
+
+        `mount` mounts the blob from its own repository: a registry that has it says so (201), any
+        other begins an upload (202). That spares the round trip of asking first; a registry that
+        mounts nothing gets a small blob once more.
+        """
         begin = f"{self._root}{self._names.upload_blob_url()}"
-        started = self._exchange("POST", begin, {"Content-Length": "0"})
+        place = f"?mount={blob.digest}&from={self._names.api_prefix}" if mount else ""
+        started = self._exchange("POST", f"{begin}{place}", {})
+        if started.status == 201:
+            body.skip()
+        if mount and started.status in {400, 404, 405}:
+            started.read_all()  # never heard of mounting
+            return self._upload_once(blob, body, mount=False)
         location = started.headers.get("Location")
         if started.status != 202 or location is None:
             return started
