@@ -19,7 +19,7 @@ from wasmctl import process
 from wasmctl.errors import UsageError, WasmctlError
 from wasmctl.project.git import find_commit, find_source, find_version
 from wasmctl.project.project import Project
-from wasmctl.project.record import read_record, write_record
+from wasmctl.project.record import note_image, read_record
 from wasmctl.session import Session
 from wasmctl.toolchain.build import build_module
 from wasmctl.toolchain.module import BuildRequest, Module
@@ -239,9 +239,11 @@ def push_project(project: Project, session: Session, request: PushRequest) -> Sh
         "module_sha256": sha256_of(project.module),
         "format": shipped.format.value,
     }
-    earlier = read_record(project.dist).get("images")
-    others = [item for item in earlier if item != note] if isinstance(earlier, list) else []
-    write_record(project.dist, {"images": [*others, note]})
+    try:
+        note_image(project.dist, note)
+    except OSError as error:
+        # The image is where it should be; that is not undone by a folder which is read-only.
+        session.console.warn(f"the push could not be noted in `{project.dist}`: {error.strerror}")
     verb = "pushed" if shipped.pushed else "there already, nothing sent:"
     size = f" ({_size(shipped.size)})" if shipped.size else ""
     names = ", ".join(

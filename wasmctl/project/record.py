@@ -5,20 +5,23 @@
      "inputs": …what the toolchain wants to remember to know whether it is fresh…,
      "images": [{"reference", "digest", "module_sha256", "format"}], latest last}
 
-Each stage owns its own keys and leaves the others alone.
+Each stage owns its own keys and leaves the others alone, also when several write at once.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 from wasmctl.paths import replacing
 from wasmctl.results import JSONValue
 
-__all__ = ["RECORD_NAME", "ensure_dist", "read_record", "write_record"]
+__all__ = ["RECORD_NAME", "ensure_dist", "note_image", "read_record", "write_record"]
 
 RECORD_NAME: Final = "plugin.json"
 _SCHEMA: Final = "wasmctl-record/1"
@@ -41,7 +44,7 @@ def read_record(dist: Path) -> dict[str, JSONValue]:
     """Return the record; empty where there is none or it is not ours to understand."""
     try:
         document = json.loads((dist / RECORD_NAME).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(document, dict) or document.get("schema") != _SCHEMA:
         return {}
@@ -54,6 +57,37 @@ def write_record(dist: Path, changes: Mapping[str, JSONValue]) -> None:
     Raises:
         OSError: it cannot be written; the old one stands.
     """
-    document = {"schema": _SCHEMA, **read_record(dist), **changes}
+    with _alone(dist):
+        _write(dist, {**read_record(dist), **changes})
+
+
+def note_image(dist: Path, note: Mapping[str, JSONValue]) -> None:
+    """Make `note` the latest of the record's images; the same one of old gives way.
+
+    Raises:
+        OSError: it cannot be written; the old one stands.
+    """
+    with _alone(dist):
+        record = read_record(dist)
+        images = record.get("images")
+        others = [item for item in images if item != note] if isinstance(images, list) else []
+        _write(dist, {**record, "images": [*others, note]})
+
+
+def _write(dist: Path, record: Mapping[str, JSONValue]) -> None:
+    document = {"schema": _SCHEMA, **record}
     with replacing(dist / RECORD_NAME) as stream:
         stream.write(json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n")
+
+
+@contextlib.contextmanager
+def _alone(dist: Path) -> Iterator[None]:
+    """Let nobody else change the record; a build in `dist` is not disturbed (dist/.lock)."""
+    descriptor = os.open(dist, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # A file system without locks (some network ones) has no writers to keep apart, either.
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
