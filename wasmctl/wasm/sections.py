@@ -6,6 +6,7 @@ Binary format: https://webassembly.github.io/spec/core/binary/modules.html
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ MAGIC: Final = b"\0asm"
 _CUSTOM, _EXPORT = 0, 7
 # The markers that the host knows: proxy-wasm-cpp-host, src/bytecode_util.cc, getAbiVersion.
 _ABI_PREFIX: Final = b"proxy_abi_version_"
+# No name that is looked for is longer; one of a damaged module may seem to be all of its bytes.
+_LONGEST: Final = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +53,11 @@ def describe_module(path: Path) -> Description:
 
 
 def describe_bytes(data: bytes | mmap.mmap, name: str) -> Description:
-    """Read a module's bytes; `name` is what errors call it."""
+    """Read a module's bytes; `name` is what errors call it.
+
+    Raises:
+        Unreadable: as of `describe_module`.
+    """
     if data[:4] != MAGIC:
         raise _not_wasm(name, "it does not start with the magic `\\0asm`")
     if data[4:8] != b"\1\0\0\0":
@@ -62,9 +69,9 @@ def describe_bytes(data: bytes | mmap.mmap, name: str) -> Description:
             if number == _EXPORT:
                 abi_versions = tuple(_abi_versions(data, start, end))
             elif number == _CUSTOM:
-                title, start = _name(data, start, end)
+                title, body = _name(data, start, end)
                 if title == b"producers":
-                    producers = dict(_producers(data, start, end))
+                    _read_producers(data, body, end, into=producers)
     except _CutOffError as error:
         raise _not_wasm(name, f"it is cut off or damaged at byte {error.offset}") from None
     return Description(abi_versions=abi_versions, producers=producers)
@@ -102,24 +109,29 @@ def _abi_versions(data: bytes | mmap.mmap, position: int, end: int) -> Iterator[
             yield title.removeprefix(_ABI_PREFIX).decode("utf-8", "replace").replace("_", ".")
 
 
-def _producers(data: bytes | mmap.mmap, position: int, end: int) -> Iterator[tuple[str, str]]:
+def _read_producers(
+    data: bytes | mmap.mmap, position: int, end: int, *, into: dict[str, str]
+) -> None:
     # https://github.com/WebAssembly/tool-conventions/blob/main/ProducersSection.md
-    fields, position = _number(data, position, end)
-    for _ in range(fields):
-        title, position = _name(data, position, end)
-        values, position = _number(data, position, end)
-        for _ in range(values):
-            tool, position = _name(data, position, end)
-            version, position = _name(data, position, end)
-            if title == b"processed-by":
-                yield tool.decode("utf-8", "replace"), version.decode("utf-8", "replace")
+    # What a custom section holds cannot make a module invalid: core specification, 5.5.3.
+    with contextlib.suppress(_CutOffError):
+        fields, position = _number(data, position, end)
+        for _ in range(fields):
+            title, position = _name(data, position, end)
+            values, position = _number(data, position, end)
+            for _ in range(values):
+                tool, position = _name(data, position, end)
+                version, position = _name(data, position, end)
+                if title == b"processed-by":
+                    into[tool.decode("utf-8", "replace")] = version.decode("utf-8", "replace")
 
 
 def _name(data: bytes | mmap.mmap, position: int, end: int) -> tuple[bytes, int]:
+    """Read a name, the start of it where it is absurdly long; return it and what is behind it."""
     size, position = _number(data, position, end)
     if position + size > end:
         raise _CutOffError(position)
-    return data[position : position + size], position + size
+    return data[position : position + min(size, _LONGEST)], position + size
 
 
 def _number(data: bytes | mmap.mmap, position: int, end: int) -> tuple[int, int]:
