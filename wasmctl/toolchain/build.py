@@ -119,7 +119,8 @@ def _toolchain(name: ToolchainName) -> Compile:
 
 
 def _scratch(session: Session) -> str | None:
-    return session.env.get("TMPDIR") or None
+    folder = session.env.get("TMPDIR")
+    return folder if folder and Path(folder).is_dir() else None
 
 
 def _record_of(project: Project, place: Path) -> Mapping[str, JSONValue]:
@@ -209,6 +210,10 @@ def _locked(descriptor: int) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        # Not every network file system knows locks; there builds are on their own.
+        if error.errno not in {errno.ENOLCK, errno.ENOTSUP}:
+            raise
     return True
 
 

@@ -10,7 +10,8 @@ fingerprint, so one adds the mappings: `rustc-wrapper.sh`, given through cargo's
 `build.rustc-wrapper`. A wrapper of the user's own (sccache) is run inside it.
 
 What another `cargo build` compiled before us is taken as it is, and names the folders of this
-machine. That is said, with the remedy: `cargo clean` once.
+machine. That is said, with the remedy: `cargo clean` once. Path dependencies outside the workspace
+are beyond reach: cargo mixes their absolute paths into the names of symbols.
 """
 
 from __future__ import annotations
@@ -165,8 +166,9 @@ def _wrapping(job: Job, cargo: _Cargo) -> list[str]:
     if any("rustc-wrapper" in arg for arg in job.args) or not os.access(_WRAPPER, os.X_OK):
         return []
     root = workspace_root(job.project.folder)
+    results = _option(job.args, "--target-dir") or cargo.config.target_folder or root / "target"
     cargo.env["WASMCTL_PROJECT_FOLDER"] = str(root)
-    cargo.env["WASMCTL_TARGET_FOLDER"] = str(cargo.config.target_folder or root / "target")
+    cargo.env["WASMCTL_TARGET_FOLDER"] = str(job.project.folder / results)
     cargo.env["WASMCTL_CARGO_HOME"] = str(cargo_home(cargo.env))
     # The variables win over the configuration, so the user's own wrapper moves into ours.
     cargo.env.pop("RUSTC_WRAPPER", None)
