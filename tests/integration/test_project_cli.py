@@ -1,4 +1,4 @@
-"""Projects and settings as the command line shows them: what was taken, from where, what is wrong."""
+"""Projects and settings as the command line shows them: what was taken, and what is wrong."""
 
 from __future__ import annotations
 
