@@ -1,6 +1,6 @@
 """How fast a push is, against crane and docker in the same run, and how much memory it takes.
 
-    python tests/benchmarks/push.py [--rounds N]
+    python -m tests.benchmarks.push [--runs N]
 
 Needs docker-registry and crane on the PATH; docker is left out where no engine answers. Prints
 medians and ratios, fails for nothing.
@@ -13,73 +13,42 @@ import contextlib
 import os
 import shutil
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
+from tests.benchmarks.timing import Command, compare, show
+from tests.conftest import WASMCTL
+
 HERE = Path(__file__).resolve().parent
-WASMCTL = Path(sys.executable).parent / "wasmctl"
 MODULE_SIZE = 2_300_000
 LARGE_SIZE = 200_000_000
 ROUND_TRIP_MS = 50
+# Installed programs have their bytecode; a machine set up for development may not keep any.
+ENV = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--runs", type=int, default=9)
+    runs = parser.parse_args().runs
     with tempfile.TemporaryDirectory(prefix="wasmctl-bench-") as name, registry(Path(name)) as host:
         folder = Path(name)
         project = make_project(folder / "project")
+        what = f"a changed {MODULE_SIZE / 1e6:.1f} MB module"
         with delayed(host) as far:
-            compare(
-                f"a changed {MODULE_SIZE / 1e6:.1f} MB module, {ROUND_TRIP_MS} ms round trips",
-                rounds,
-                {"crane append": crane_append(folder, far), "wasmctl push": push(project, far)},
-                before=lambda: change(project, folder),
-                target=1.0,
-            )
-        rivals = {"crane append": crane_append(folder, host)}
+            times = compare(push(project, far), crane_append(project, folder, far), runs=runs)
+        show(f"{what}, {ROUND_TRIP_MS} ms round trips, crane append", *times, bound="<= 1.0")
         if engine_answers():
-            rivals = {"docker build + push": docker_push(project, host), **rivals}
-        compare(
-            f"a changed {MODULE_SIZE / 1e6:.1f} MB module, loopback",
-            rounds,
-            {**rivals, "wasmctl push": push(project, host)},
-            before=lambda: change(project, folder),
-            target=1.2,
-        )
+            times = compare(push(project, host), docker_push(project, host), runs=runs)
+            show(f"{what}, loopback, docker build + push", *times, bound="<= 1.2")
+        times = compare(push(project, host), crane_append(project, folder, host), runs=runs)
+        show(f"{what}, loopback, crane append", *times, bound="no aim")
         measure_memory(project, host)
-
-
-def compare(
-    title: str,
-    rounds: int,
-    runs: dict[str, Callable[[], None]],
-    *,
-    before: Callable[[], None],
-    target: float,
-) -> None:
-    """Run all in turn and print their medians; the first is what the last is held against."""
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(rounds):
-        before()
-        for name, run in runs.items():
-            started = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - started)
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    rival, *_, ours = runs
-    print(title)
-    for name, median in medians.items():
-        print(f"  {name:22} {median * 1000:6.0f} ms  (best {min(seconds[name]) * 1000:.0f})")
-    ratio = medians[ours] / medians[rival]
-    print(f"  ratio to {rival}: {ratio:.2f} (target {target:.1f})\n")
 
 
 def measure_memory(project: Path, host: str) -> None:
@@ -88,7 +57,7 @@ def measure_memory(project: Path, host: str) -> None:
     for size in (1_000, LARGE_SIZE):
         write_noise(project / "dist/plugin.wasm", size)
         argv = [str(WASMCTL), "push", "--no-build", str(project), f"{host}/bench/large:latest"]
-        child = os.posix_spawn(argv[0], argv, os.environ, file_actions=_QUIET)
+        child = os.posix_spawn(argv[0], argv, ENV, file_actions=_QUIET)
         _, status, usage = os.wait4(child, 0)
         if status:
             sys.exit(f"the push of {size} bytes failed")
@@ -112,28 +81,32 @@ def write_noise(path: Path, size: int) -> None:
 _QUIET = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0) for number in (1, 2)]
 
 
-def push(project: Path, host: str) -> Callable[[], None]:
-    """Return the push of what lies in `dist`."""
-    argv = [str(WASMCTL), "push", "--no-build", str(project), f"{host}/bench/ours:latest"]
-    return lambda: quietly(argv)
+def push(project: Path, host: str) -> Command:
+    """Return the push of another module that lies in `dist`."""
+    reference = f"{host}/bench/ours:latest"
+    argv: list[str | Path] = [WASMCTL, "push", "--no-build", project, reference]
+    return Command(argv=argv, env=ENV, before=lambda: change(project))
 
 
-def crane_append(folder: Path, host: str) -> Callable[[], None]:
-    """Return crane's push of the same layer, compressed beforehand."""
-    layer = str(folder / "layer.tar.gz")
-    argv = ["crane", "append", "--oci-empty-base", "-f", layer, "-t", f"{host}/bench/crane:latest"]
-    return lambda: quietly(argv)
+def crane_append(project: Path, folder: Path, host: str) -> Command:
+    """Return crane's push of such a layer, compressed beforehand."""
+    layer = folder / "layer.tar.gz"
+    name = f"{host}/bench/crane:latest"
+    argv: list[str | Path] = ["crane", "append", "--oci-empty-base", "-f", layer, "-t", name]
+
+    def pack() -> None:
+        change(project)
+        dist = str(project / "dist")
+        subprocess.run(["tar", "-czf", str(layer), "-C", dist, "plugin.wasm"], check=True)
+
+    return Command(argv=argv, before=pack)
 
 
-def docker_push(project: Path, host: str) -> Callable[[], None]:
-    """Return docker's build and push of the same module."""
+def docker_push(project: Path, host: str) -> Command:
+    """Return docker's build and push of such a module."""
     name = f"{host}/bench/docker:latest"
-
-    def run() -> None:
-        quietly(["docker", "build", "-q", "-t", name, str(project / "dist")])
-        quietly(["docker", "push", "-q", name])
-
-    return run
+    script = f"docker build -q -t {name} {project}/dist && docker push -q {name}"
+    return Command(argv=["sh", "-c", script], before=lambda: change(project))
 
 
 def engine_answers() -> bool:
@@ -141,13 +114,6 @@ def engine_answers() -> bool:
     if shutil.which("docker") is None:
         return False
     return subprocess.run(["docker", "version"], capture_output=True, check=False).returncode == 0
-
-
-def quietly(argv: list[str]) -> None:
-    """Run a command and stop everything where it fails."""
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(argv)}\n{done.stderr}")
 
 
 def make_project(folder: Path) -> Path:
@@ -163,13 +129,9 @@ def make_project(folder: Path) -> Path:
     return folder
 
 
-def change(project: Path, folder: Path) -> None:
-    """Write another module, and the layer that crane is given."""
-    path = project / "dist/plugin.wasm"
-    path.write_bytes(module(MODULE_SIZE))
-    subprocess.run(
-        ["tar", "-czf", str(folder / "layer.tar.gz"), "-C", str(path.parent), path.name], check=True
-    )
+def change(project: Path) -> None:
+    """Write another module."""
+    (project / "dist/plugin.wasm").write_bytes(module(MODULE_SIZE))
 
 
 def module(size: int) -> bytes:
