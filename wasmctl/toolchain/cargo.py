@@ -32,6 +32,7 @@ from wasmctl.toolchain.cargo_config import (
     read_cargo_config,
     workspace_root,
 )
+from wasmctl.toolchain.failures import hint_for, plain
 from wasmctl.toolchain.job import Compiled, Job, command_line
 from wasmctl.toolchain.rust import ask_rust, choose_target, knows_wasi, rustc_version
 from wasmctl.toolchain.tools import Tool, environment_with, find_tool
@@ -44,7 +45,6 @@ __all__ = ["compile_with_cargo"]
 
 _WRAPPER: Final = Path(__file__).with_name("rustc-wrapper.sh")
 _CDYLIB_HINT: Final = 'add these two lines to its Cargo.toml:\n[lib]\ncrate-type = ["cdylib"]'
-_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 # What cargo, rustc or rustup say → what to do.
 _HINTS: Final[Mapping[str, str]] = {
     r"`(wasm32-[\w-]+)` target may not be installed": "`rustup target add {0}`",
@@ -128,7 +128,9 @@ def _prepare(job: Job) -> _Cargo:
     users_own = config.target if (config.target or "").startswith("wasm") else None
     wanted = _option(job.args, "--target") or job.target or users_own
     # A target file of one's own, or a standard library compiled on the way: nothing to look up.
-    if wanted is None or not (wanted.endswith(".json") or "build-std" in " ".join(job.args)):
+    if "build-std" in " ".join(job.args):
+        wanted = wanted or "wasm32-wasip1"
+    elif wanted is None or not wanted.endswith(".json"):
         rust = ask_rust(tool, config.rustc, folder, env)
         version = (
             rustc_version(tool, config.rustc, folder, env) if wanted == "wasm32-wasi" else None
@@ -239,15 +241,8 @@ def _versions(job: Job, cargo: _Cargo, artefact: _Artefact) -> Mapping[str, str]
 def _failure(job: Job, done: Completed) -> WasmctlError:
     """Say whose failure it is, after cargo's own words."""
     output = "" if job.live is not None else done.stderr
-    talk = _COLOUR.sub("", done.stderr)
-    hint = next(
-        (
-            hint.format(*found.groups())
-            for words, hint in _HINTS.items()
-            if (found := re.search(words, talk))
-        ),
-        None,
-    )
+    talk = plain(done.stderr)
+    known = hint_for(talk, _HINTS)
     if "error: toolchain '" in talk and "is not installed" in talk:
         hint = "`rustup toolchain install` in the project's folder"
         message = "rustup has not installed the toolchain of this folder; its words are above"
@@ -256,13 +251,13 @@ def _failure(job: Job, done: Completed) -> WasmctlError:
     own = job.project.package or job.project.name
     if own in failed:
         message = f"cargo could not compile `{own}`: the errors above are about its code"
-        hint = hint or "correct the first of them and build again"
+        hint = known or "correct the first of them and build again"
     elif failed:
         message = f"cargo could not compile `{failed[0]}`, a dependency: the errors are above"
-        hint = hint or f"try another release of `{failed[0]}`, or another Rust"
+        hint = known or f"try another release of `{failed[0]}`, or another Rust"
     else:
         message = f"cargo failed (exit code {done.exit_code}); its words are above"
-        hint = hint or "the error above is cargo's: it says what to do"
+        hint = known or "the error above is cargo's: it says what to do"
     return ToolFailed("compile-failed", message, hint=hint, output=output)
 
 

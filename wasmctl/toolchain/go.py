@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from wasmctl.errors import ToolFailed, ToolMissing, UsageError, WasmctlError
 from wasmctl.process import follow
+from wasmctl.toolchain.failures import GO_HINTS, hint_for
 from wasmctl.toolchain.gofiles import require_main_package
 from wasmctl.toolchain.job import Compiled, Job, command_line
 from wasmctl.toolchain.tools import Tool, environment_with, find_tool
@@ -24,7 +25,7 @@ from wasmctl.toolchain.tools import Tool, environment_with, find_tool
 if TYPE_CHECKING:
     from wasmctl.process import Completed
 
-__all__ = ["GO_HINTS", "compile_with_go", "hint_for"]
+__all__ = ["compile_with_go"]
 
 # `-buildmode=c-shared` for wasip1: https://go.dev/doc/go1.24#wasm
 _MINIMUM: Final = 24
@@ -32,19 +33,6 @@ _TARGETS: Final = ("wasip1", "wasip1/wasm", "wasm32-wasip1")
 _REMEDY: Final = 'install Go 1.24 or newer (https://go.dev/dl), or `pip install "wasmctl[go]"`'
 _PLATFORM: Final = {"GOOS": "wasip1", "GOARCH": "wasm"}
 _NEEDS_GO: Final = re.compile(r"requires go >= (\S+) \(running go (\S+?)[;)]")
-# What the go command says → what to do.
-GO_HINTS: Final[Mapping[str, str]] = {
-    r"no required module provides package (\S+?);": "`go get {0}` adds it to go.mod",
-    r"cannot find module providing package (\S+)": "`go get {0}` adds it to go.mod",
-    r"missing go\.sum entry|updates to go\.mod needed": "`go mod tidy`",
-    r"not one of the workspace modules listed in go\.work|no modules were found in the current "
-    r"workspace": "`go work use .`",
-    r"download go1[\d.]+|toolchain not available": (
-        "see that the network and `GOPROXY` work, or install the Go that go.mod asks for"
-    ),
-    r"inconsistent vendoring": "`go mod vendor`",
-    r"(?i)no space left on device": "make room on the disk, or set `TMPDIR` and `GOCACHE`",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,14 +74,6 @@ def compile_with_go(job: Job) -> Compiled:
         fresh=seeded == result.stat().st_ino and job.is_recorded(result),
         tools={"go": go.version},
     )
-
-
-def hint_for(talk: str, hints: Mapping[str, str]) -> str | None:
-    """Return the hint for the first of `hints` whose words are in `talk`."""
-    for words, hint in hints.items():
-        if found := re.search(words, talk):
-            return hint.format(*found.groups())
-    return None
 
 
 def _prepare(job: Job) -> _Go:

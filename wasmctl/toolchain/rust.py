@@ -75,7 +75,9 @@ def ask_rust(cargo: Tool, rustc: str | None, folder: Path, env: Mapping[str, str
     program = _rustc(cargo, rustc, env)
     said = capture([program, "--print", "sysroot"], env=env, cwd=folder)
     if said.exit_code != 0:
-        raise ToolMissing("no-rustc", f"`{program}` does not run", output=said.stderr)
+        message = f"`{program}` does not run; its words are above"
+        hint = "install Rust (https://rustup.rs), or see that `rustc --version` works there"
+        raise ToolMissing("no-rustc", message, hint=hint, output=said.stderr)
     return Rust(sysroot=Path(said.stdout.strip()), others={})
 
 

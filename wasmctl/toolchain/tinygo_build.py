@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from wasmctl.errors import ToolFailed, UsageError, WasmctlError
 from wasmctl.process import capture, follow
-from wasmctl.toolchain.go import GO_HINTS, hint_for
+from wasmctl.toolchain.failures import GO_HINTS, hint_for
 from wasmctl.toolchain.gofiles import (
     GoMod,
     has_main_body,
@@ -182,4 +182,5 @@ def _failure(job: Job, tinygo: TinyGo, done: Completed, go_mod: GoMod) -> ToolFa
         hint = "correct the first of them and build again"
     else:
         message = f"{named} failed (exit code {done.exit_code}); its words are above"
-    return ToolFailed("compile-failed", message, hint=hint or "do as they say", output=output)
+    hint = hint or "the error above is TinyGo's: it says what to do"
+    return ToolFailed("compile-failed", message, hint=hint, output=output)
