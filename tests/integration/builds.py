@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +33,7 @@ class Builder:
     def __init__(self, env: Mapping[str, str]) -> None:
         self.env = dict(env)
         # TinyGo's and the linkers' caches: nobody gains by filling them again.
-        self.env.setdefault("XDG_CACHE_HOME", str(Path(os.environ.get("HOME", "/root"), ".cache")))
+        self.env.setdefault("XDG_CACHE_HOME", str(Path.home() / ".cache"))
         self.talk = ""
 
     def __call__(
