@@ -237,6 +237,40 @@ def test_a_connection_cut_elsewhere(
     assert push(make_image(tmp_path), faulty_registry.new_name())
 
 
+@pytest.mark.usefixtures("impatient")
+def test_a_connection_cut_under_tls(
+    plain_registry: RunningRegistry, tls_registry: RunningRegistry, tmp_path: Path
+) -> None:
+    assert tls_registry.ca_file is not None
+    with FaultyRegistry(plain_registry.host, certificates=tls_registry.ca_file.parent) as cutter:
+        cutter.fault("HEAD .*/manifests/", FaultHandler.cut, times=1)
+        cutter.fault("POST ", answering(403, "as far as this goes"))
+        options = RegistryOptions(env={}, ca_file=tls_registry.ca_file)
+        error = failure(make_image(tmp_path), cutter.new_name(), options)
+        assert cutter.count("HEAD .*/manifests/") == 2
+    assert error.code == "denied"
+
+
+def test_a_blob_that_cannot_be_read_is_not_the_registry_s_fault(
+    plain_registry: RunningRegistry, tmp_path: Path
+) -> None:
+    image = make_image(tmp_path)
+    source = image.layers[0].source
+    assert isinstance(source, Path)
+    source.unlink()
+    error = failure(image, plain_registry.new_name())
+    assert (error.code, error.exit_code) == ("cannot-read", ExitCode.USAGE)
+
+
+def test_the_first_failure_is_the_one_that_is_told(
+    faulty_registry: FaultyRegistry, tmp_path: Path
+) -> None:
+    """And the other blob is not sent to its end."""
+    image = make_image(tmp_path, size=20_000_000)
+    faulty_registry.fault(f"(POST|PUT) .*{image.config.digest}", answering(403, "no room"))
+    assert "no room" in failure(image, faulty_registry.new_name()).message
+
+
 _LIE = f"sha256:{'0' * 64}"
 
 
@@ -312,6 +346,16 @@ def test_an_upload_that_is_redirected_as_a_page_is_an_error(
     error = failure(make_image(tmp_path), faulty_registry.new_name())
     assert error.code == "registry-redirects"
     assert "https://login.example.com/" in error.message
+
+
+def test_a_registry_that_redirects_from_http_to_https(
+    faulty_registry: FaultyRegistry, tmp_path: Path
+) -> None:
+    target = f"https://{faulty_registry.host}/v2/"
+    faulty_registry.fault("POST ", answering(301, Location=target))
+    error = failure(make_image(tmp_path), faulty_registry.new_name())
+    assert error.code == "registry-redirects"
+    assert "`--https`" in str(error.hint)
 
 
 def test_a_registry_that_redirects_in_circles(

@@ -275,9 +275,11 @@ def _usual(answer: Answer, asked: Asked) -> tuple[str, str, str]:
             hint = f"try again in {again} s" if again and again.isdigit() else "try again later"
             return "too-many-requests", f"`{host}` has had too many requests", hint
         case 301 | 302 | 303 | 307 | 308:
-            to = answer.headers.get("Location", "nowhere").partition("?")[0]
+            target = answer.headers.get("Location", "nowhere").partition("?")[0]
             hint = "name the registry by the address it redirects to"
-            return "registry-redirects", f"`{host}` redirects to `{to}`", hint
+            if target.startswith(f"https://{host}/"):
+                hint = "the registry speaks TLS: give `--https`"
+            return "registry-redirects", f"`{host}` redirects to `{target}`", hint
         case _ if status >= 500:
             hint = "the fault is the registry's: try again later, or look at its log"
             return "registry-failed", f"`{host}` failed with status {status}", hint

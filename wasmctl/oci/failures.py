@@ -78,6 +78,8 @@ def explain_failure(
     causes = list(_causes(error))
     for cause in causes:
         match cause:
+            case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
+                return _cut(host, cause)
             case ssl.SSLError():
                 return _explain_tls(cause, host, url)
             case urllib3_errors.NameResolutionError() | socket.gaierror():
@@ -122,9 +124,13 @@ def _explain_rest(error: Exception, causes: list[BaseException], host: str) -> R
             f"`{host}` cannot be asked: {_reason(error)}",
             hint="check the registry's address and the proxy's",
         )
+    return _cut(host, causes[-1])
+
+
+def _cut(host: str, cause: BaseException) -> Cut:
     return Cut(
         "registry-cut",
-        f"`{host}` cut the connection: {_reason(causes[-1])}",
+        f"`{host}` cut the connection: {_reason(cause)}",
         hint="try again; if it stays so, look at the registry's log and at proxies in between",
     )
 

@@ -23,7 +23,7 @@ __all__ = ["Opening", "Pushed", "push_image"]
 
 # Of an image: a layer and its configuration.
 _BLOBS: Final = 2
-# Seconds for which what a tag held is believed: a build may take minutes.
+# Seconds for which what was seen is believed: a build may take minutes.
 _FRESH: Final = 10.0
 
 
@@ -88,7 +88,8 @@ class Opening:
             UsageError: a setting or a file of the user's is wrong.
         """
         self._thread.join()
-        if self._error is None and time.monotonic() - self._looked_at > _FRESH:
+        if time.monotonic() - self._looked_at > _FRESH:
+            self._error = None
             self._look()
         if self._error is not None:
             raise self._error

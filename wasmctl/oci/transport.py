@@ -11,7 +11,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -69,7 +69,7 @@ class Reply:
     """
 
     url: str
-    sent: Mapping[str, str]
+    sent: Mapping[str, str] = field(repr=False)
     raw: urllib3.BaseHTTPResponse
 
     @property

@@ -6,7 +6,13 @@ import threading
 from collections.abc import Callable
 from typing import BinaryIO
 
-__all__ = ["Upload"]
+from wasmctl.errors import UsageError
+
+__all__ = ["Stopped", "Upload"]
+
+
+class Stopped(Exception):
+    """The rest is not wanted: another part of the transfer has failed."""
 
 
 class Upload:
@@ -35,12 +41,24 @@ class Upload:
         self._stream: BinaryIO | None = None
 
     def read(self, count: int = -1, /) -> bytes:
-        """Return the next bytes, as a file does."""
+        """Return the next bytes, as a file does.
+
+        Raises:
+            Stopped: the rest is not wanted.
+            UsageError: the file cannot be read; an `OSError` would be taken for the network's.
+        """
         if self._stopped.is_set():
-            raise InterruptedError("another part of the transfer has failed")
-        if self._stream is None:
-            self._stream = self._open()
-        chunk = self._stream.read(count)
+            raise Stopped
+        try:
+            if self._stream is None:
+                self._stream = self._open()
+            chunk = self._stream.read(count)
+        except OSError as error:
+            raise UsageError(
+                "cannot-read",
+                f"what is to be pushed cannot be read: {error.strerror or error}",
+                hint="check the disk, and that nothing clears the folder for temporary files",
+            ) from error
         self._sent += len(chunk)
         self._advance(len(chunk))
         return chunk
