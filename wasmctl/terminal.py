@@ -66,6 +66,7 @@ class Talk:
     def _run(self) -> None:
         try:
             self._copy()
+            self._end_line()
         finally:
             os.close(self._reader)
             os.close(self._ended)
@@ -83,6 +84,13 @@ class Talk:
         self._chunks.append(chunk)
         self._pass_on(chunk)
         return bool(chunk)
+
+    def _end_line(self) -> None:
+        """Leave our terminal at the start of a line that is free, whatever was cut off."""
+        last = b"".join(self._chunks[-2:])[-1:]
+        if self._live is not None and os.isatty(self._live) and last not in {b"", b"\n"}:
+            # After a carriage return stands a progress bar, which is worth nothing any more.
+            self._pass_on(b"\r\x1b[K" if last == b"\r" else b"\n")
 
     def _pass_on(self, chunk: bytes) -> None:
         rest = memoryview(chunk)

@@ -143,6 +143,14 @@ def test_colours_are_kept(screen: Screen) -> None:
     assert "\x1b[" not in shell(script).stderr
 
 
+def test_a_line_that_was_cut_off_is_ended(screen: Screen) -> None:
+    shell("printf 'no end'", live=screen.slave)
+    shell("printf 'bar [==  ]\\r'", live=screen.slave)
+    shell("echo end", live=screen.slave)
+    shell("true", live=screen.slave)
+    assert screen.close() == b"no end\r\nbar [==  ]\r\r\x1b[Kend\r\n"
+
+
 @pytest.mark.parametrize("terminal", [True, False])
 def test_a_program_may_close_its_streams_and_work_on(screen: Screen, terminal: bool) -> None:
     done = shell(
