@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
+from pathlib import Path
 
 import pexpect
 import pytest
+
+from tests.conftest import WASMCTL, CommandLine
 
 BOARD = """
 import sys, threading, time
@@ -80,3 +83,36 @@ def test_a_bar_leaves_nothing_behind() -> None:
 def test_an_interruption_gives_the_cursor_back(moment: str) -> None:
     text = shown(BOARD.replace("WAIT", moment), interrupt=True)
     assert SHOW in text
+
+
+@pytest.mark.parametrize(
+    ("flags", "env", "moves"),
+    [
+        ([], {}, True),
+        (["--json"], {}, False),
+        (["-q"], {}, False),
+        ([], {"CI": "true"}, False),
+        ([], {"TERM": "dumb"}, False),
+        ([], {"PYTHONIOENCODING": "latin-1"}, False),
+    ],
+)
+def test_the_command_line_moves_only_where_somebody_watches(
+    wasmctl: CommandLine, tmp_path: Path, flags: list[str], env: dict[str, str], moves: bool
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "go.mod").write_text("module x\n\ngo 1.24\n")
+        (tmp_path / name / "main.go").write_text("package main\n\nfunc main() {}\n")
+    child = pexpect.spawn(
+        str(WASMCTL),
+        ["build", *flags, "a", "b"],
+        cwd=str(tmp_path),
+        env={**wasmctl.env, "TERM": "xterm", "WASMCTL_GO": "/nowhere/go", **env},
+        encoding="utf-8",
+        timeout=60,
+    )
+    child.expect(pexpect.EOF)
+    child.close()
+    assert (HIDE in child.before) is moves
+    assert ("a: failed" in child.before) is (flags != ["-q"])
+    assert child.exitstatus == 3
