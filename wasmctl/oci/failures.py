@@ -164,7 +164,7 @@ def _explain_proxy(proxy: str, host: str) -> RegistryError:
 
 def _explain_tls(error: ssl.SSLError, host: str, url: str) -> RegistryError:
     if isinstance(error, ssl.SSLCertVerificationError):
-        reason = error.verify_message
+        reason = error.verify_message.rstrip(".")
         if error.verify_code in _EXPIRED:
             code, hint = "certificate-expired", "have it renewed, and check this machine's clock"
         elif error.verify_code in _OTHER_NAME:
