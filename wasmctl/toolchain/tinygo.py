@@ -6,6 +6,7 @@ TinyGo compiles for seconds even where nothing has changed, so the record of the
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,8 +97,10 @@ def _key(job: Job, tool: Tool, go: Tool, env: Mapping[str, str]) -> str | None:
     parts = [root / "bin/wasm-opt", root / "build/wasm-opt"]
     parts += [] if optimizer is None else [Path(optimizer)]
     parts += sorted(root.glob("targets/wasi*.json"))
+    # A folder that was copied brings a record along that watches the folder it was copied from.
+    place = os.path.realpath(job.project.folder)
     return key_of(
-        [__version__, job.target, job.request.locked, *job.args],
+        [__version__, place, job.target, job.request.locked, *job.args],
         [*tools, *map(file_identity, parts)],
         environment_part(env),
     )

@@ -72,6 +72,8 @@ def compile_changed(job: Job, tool: Tool, env: Mapping[str, str], key: str | Non
     argv = [str(tinygo.path), "build", "-o", str(result), *tail]
     job.session.console.detail(command_line(argv))
     env = _locked_env(tinygo.env) if job.request.locked else tinygo.env
+    # TinyGo does not clean up when it is stopped; the scratch folder is removed in any case.
+    env = {**env, "TMPDIR": str(job.scratch)}
     began = time.time_ns()
     # Listing the packages takes a tenth of the time: it goes on beside the compiler.
     with ThreadPoolExecutor(max_workers=1) as pool:
@@ -85,6 +87,9 @@ def compile_changed(job: Job, tool: Tool, env: Mapping[str, str], key: str | Non
     # Of what was edited meanwhile nobody knows which of the two was compiled.
     if inputs is not None and (inputs.watch.changed_since(began) or inputs.difference(inputs.key)):
         inputs = None
+    if not result.is_file():
+        message = f"TinyGo {tinygo.version} said that all went well, and made nothing"
+        raise ToolFailed("compile-failed", message, hint="see what `-v` shows", output=done.stderr)
     result.write_bytes(without_debug_sections(result.read_bytes()))
     return Compiled(
         path=result,

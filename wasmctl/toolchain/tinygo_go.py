@@ -75,6 +75,11 @@ def ready_tinygo(job: Job, tool: Tool, env: Mapping[str, str]) -> TinyGo:
         raise _unanswered(tool, said.stdout + said.stderr)
     version, go_version = found[1], found[2]
     release = release_for(version)
+    if numbers(version) < RELEASES[0].since:
+        first = ".".join(map(str, RELEASES[0].since))
+        message = f"TinyGo {version} (`{tool.path}`) is too old: plug-ins need {first} or newer"
+        hint = "install a newer one (https://tinygo.org/getting-started/install)"
+        raise ToolMissing("tinygo-too-old", message, hint=hint)
     if release is None:
         newest = _newest_taken(tool, folder, env)
     else:
