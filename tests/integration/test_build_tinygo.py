@@ -261,7 +261,12 @@ def test_a_stopped_build_leaves_nothing_in_the_temporary_folder(
     """TinyGo itself does not clean up when it is stopped."""
     folder, temporary = small(tmp_path / "small"), tmp_path / "temporary"
     temporary.mkdir()
-    env = {**user_env, "TMPDIR": str(temporary), "WASMCTL_TINYGO": f"/opt/tinygo-{NEW}/bin/tinygo"}
+    env = {
+        **user_env,
+        "TMPDIR": str(temporary),
+        "WASMCTL_BUILD_TOOLCHAIN": "tinygo",
+        "WASMCTL_TINYGO": f"/opt/tinygo-{NEW}/bin/tinygo",
+    }
     child = subprocess.Popen([WASMCTL, "build"], cwd=folder, env=env, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 30
     while not list(temporary.glob("*/tinygo*")) and time.monotonic() < deadline:
