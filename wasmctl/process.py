@@ -23,7 +23,7 @@ from typing import IO
 from wasmctl.errors import ToolFailed, ToolMissing, UsageError, WasmctlError
 from wasmctl.terminal import LentTerminal, Talk
 
-__all__ = ["Completed", "capture", "find_program", "follow", "stop_all"]
+__all__ = ["Completed", "capture", "find_program", "follow", "is_stopping", "stop_all"]
 
 # How long children are given after each signal before the next, harder one (seconds).
 _GRACE = ((signal.SIGINT, 0.3), (signal.SIGTERM, 0.2), (signal.SIGKILL, 5.0))
@@ -157,6 +157,11 @@ def stop_all() -> None:
     with _running_lock:
         children = list(_running)
     _stop(children)
+
+
+def is_stopping() -> bool:
+    """Return whether everything was told to stop: whoever waits for something shall give up."""
+    return _stopping.is_set()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -141,6 +141,23 @@ def test_the_second_of_two_builds_waits_and_says_so(build: Builder, tmp_path: Pa
     assert "another build of `small` is running; waiting for it" in build.talk
 
 
+def test_an_interruption_ends_the_wait_of_builds_side_by_side(
+    user_env: dict[str, str], tmp_path: Path
+) -> None:
+    projects = [small_go(tmp_path / name) for name in ("one", "two")]
+    Builder(user_env)(projects[0], "go")
+    argv = [WASMCTL, "build", *projects]
+    with (projects[0] / "dist/.lock").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        child = subprocess.Popen(argv, env=user_env, stderr=subprocess.PIPE, text=True)
+        assert child.stderr is not None
+        while "waiting for it" not in child.stderr.readline():
+            assert child.poll() is None
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=10)
+    assert child.returncode == 130
+
+
 def test_many_builds_of_one_project_at_once(build: Builder, tmp_path: Path) -> None:
     project = small_go(tmp_path / "small")
     builders = [Builder(build.env) for _ in range(4)]

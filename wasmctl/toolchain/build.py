@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from wasmctl.errors import ToolFailed, Unreadable, UsageError
 from wasmctl.paths import replacing
+from wasmctl.process import is_stopping
 from wasmctl.project.record import ensure_dist, read_record, write_record
 from wasmctl.toolchain.job import Compile, Compiled, Job
 from wasmctl.toolchain.module import BuildRequest, Module
@@ -61,6 +62,7 @@ def build_module(project: Project, session: Session, *, request: BuildRequest) -
     turns.
 
     Raises:
+        KeyboardInterrupt: everything was told to stop.
         ToolMissing: the compiler, its target or its version is not there.
         ToolFailed: the compiler failed.
         UsageError: the project cannot be a plug-in, or the place cannot be written.
@@ -199,6 +201,8 @@ def _turn(project: Project, session: Session) -> Iterator[None]:
         if not _locked(descriptor):
             session.console.say(f"another build of `{project.name}` is running; waiting for it")
             while not _locked(descriptor):
+                if is_stopping():
+                    raise KeyboardInterrupt
                 time.sleep(_PATIENCE)
         yield
     finally:
