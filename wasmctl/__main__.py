@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 __all__ = ["main"]
@@ -10,12 +11,38 @@ __all__ = ["main"]
 def main() -> int:
     """Run the command line and return the process's exit code."""
     try:
+        _take_signals()
         from wasmctl.cli.app import run
 
         return run(sys.argv[1:])
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
+        # The same words as later, when there is more to say them with.
+        sys.stderr.write("error: interrupted\n")
+        if "--json" in sys.argv[1:]:
+            from wasmctl.results import ErrorItem, Result, envelope
+
+            item = ErrorItem(code="interrupted", message="interrupted")
+            sys.stdout.write(envelope("", Result(exit_code=130, errors=(item,))) + "\n")
         return 130
+
+
+def _take_signals() -> None:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves it
+            signal.signal(number, _interrupt)
+    sys.unraisablehook = _unraisable
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    # Python drops what is raised in a finalizer or a callback: the interruption is sent again.
+    if unraisable.exc_type is KeyboardInterrupt:
+        signal.raise_signal(signal.SIGINT)
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 if __name__ == "__main__":

@@ -32,12 +32,14 @@ class Result:
     Args:
         data: the `data` of the JSON envelope.
         lines: the same for people, printed to stdout line by line.
+        afterwards: talk for people that belongs below the lines, such as what to do next.
         exit_code: 0, or the code of the worst of `errors`.
         errors: failures of single projects among several; a command that fails as a whole raises.
     """
 
     data: Mapping[str, JSONValue] = field(default_factory=dict)
     lines: tuple[str, ...] = ()
+    afterwards: tuple[str, ...] = ()
     exit_code: int = 0
     errors: tuple[ErrorItem, ...] = ()
 

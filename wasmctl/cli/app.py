@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final
 
 import typer
 from typer.exceptions import TyperException
 
-from wasmctl import __version__
+from wasmctl import __version__, process
 from wasmctl.cli import build, config, init, login, package, pull, push, quickstart
 from wasmctl.cli.parameters import convert_without_pydantic
 from wasmctl.console import Console, wants_colour
@@ -55,25 +54,26 @@ _SURROUNDINGS: Final = frozenset(
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
     _prepare_streams()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves it
-            signal.signal(number, _interrupt)
     args, tail = _hoist(arguments)
     words = [word for word in args if word not in _GLOBAL]
-    if not words:
-        args = [*args, "--help"]
     command = _command_name(words)
     console = _console(args, os.environ)
     as_json = "--json" in args
+    if not words and not as_json:
+        args = [*args, "--help"]
     try:
         result = _invoke(console, args, tail)
         if isinstance(result, int):  # help, completion
             return result if words else ExitCode.USAGE
         for line in () if as_json else result.lines:
             console.result(line)
+        for line in result.afterwards:
+            console.say(line)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one boundary
         if "--debug" in args or os.environ.get("WASMCTL_DEBUG"):
             sys.excepthook(type(error), error, error.__traceback__)
+        # What still runs beside us (a credential helper, a compiler) is not left behind.
+        process.stop_all()
         result = _failed(error, console, arguments)
     if as_json:
         try:
@@ -235,23 +235,23 @@ def _usage(error: TyperException) -> UsageError:
 
 def _unexpected(error: BaseException, arguments: Sequence[str]) -> WasmctlError:
     import platform
+    import re
     import time
     import traceback
 
     from wasmctl.paths import state_folder
 
     lines = [f"wasmctl {__version__}, Python {platform.python_version()}, {platform.platform()}"]
-    lines += [f"arguments: {' '.join(arguments)}", "", *traceback.format_exception(error)]
+    # A URL may carry a password.
+    shown = re.sub(r"[^/\s]*@", "…@", " ".join(arguments))
+    lines += [f"arguments: {shown}", "", *traceback.format_exception(error)]
     path = state_folder(os.environ) / f"error-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
     where = f"the details are in `{path}`"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("\n".join(lines), encoding="utf-8", errors="backslashreplace")
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as stream:
+            stream.write("\n".join(lines).encode(errors="backslashreplace"))
     except OSError:
         where = "run it again with `--debug` for the details"
     message = f"this is a bug in wasmctl: {type(error).__name__}: {error}"
     return WasmctlError("internal", message, hint=f"please report it; {where}")
-
-
-def _interrupt(_number: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt

@@ -162,9 +162,10 @@ def _create(given: _Wanted, session: Session) -> Result:
         )
         plan = plan_scaffold(template, folder, answers, force=wanted.force, ask=session.prompts)
     result = _write(plan, wanted, session, toolchain=toolchain, name=answers.name)
-    if wanted != given:
-        session.console.say(f"next time, without questions: `{_command(wanted)}`")
-    return result
+    if wanted == given:
+        return result
+    again = f"next time, without questions: `{_command(wanted)}`"
+    return replace(result, afterwards=(*result.afterwards, again))
 
 
 def _adopt(wanted: _Wanted, session: Session) -> Result:
@@ -211,7 +212,6 @@ def _write(
         session.console.say("nothing is written; these files would be:")
     else:
         apply_scaffold(plan)
-        _say_next(plan, wanted, session)
     files: dict[str, JSONValue] = {
         "folder": str(plan.folder),
         "files": list(plan.paths),
@@ -221,16 +221,18 @@ def _write(
         "name": name,
         "dry_run": wanted.dry_run,
     }
-    return Result(data=files, lines=tuple(str(Path(wanted.folder, path)) for path in plan.paths))
+    return Result(
+        data=files,
+        lines=tuple(str(Path(wanted.folder, path)) for path in plan.paths),
+        afterwards=() if wanted.dry_run else (_next(plan, wanted, session),),
+    )
 
 
-def _say_next(plan: ScaffoldPlan, wanted: _Wanted, session: Session) -> None:
+def _next(plan: ScaffoldPlan, wanted: _Wanted, session: Session) -> str:
     if not plan.paths:
-        session.console.say("everything is there already")
-        return
+        return "everything is there already"
     change = "" if plan.folder == session.cwd else f"cd {shlex.quote(wanted.folder)} && "
-    rest = "; README.md has the rest of the road" if "README.md" in plan.paths else ""
-    session.console.say(f"next: `{change}wasmctl build`{rest}")
+    return f"next: `{change}wasmctl build`; README.md has the rest of the road"
 
 
 def _folder(wanted: _Wanted, session: Session) -> Path:

@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
         ca_file: CaFile = None,
         insecure: Insecure = False,
     ) -> Result:
-        """Show credentials to a registry and keep them, as docker login does."""
+        """Log in to a registry; verified before it is stored."""
         from wasmctl.cli.registry import registry_options
         from wasmctl.oci.credentials import store_credentials
         from wasmctl.oci.registry import check_login

@@ -49,7 +49,7 @@ class _Conversion:
         except ValueError:
             wanted = "a whole number"
             if issubclass(self.kind, Enum):
-                wanted = f"one of {', '.join(str(item.value) for item in self.kind)}"
+                wanted = f"one of {', '.join(f'`{item.value}`' for item in self.kind)}"
             message = f"`{value}` is not {wanted}"
             raise typer.BadParameter(message, ctx=ctx, param=param) from None
 

@@ -54,7 +54,7 @@ def read_password(session: Session, username: str, *, from_stdin: bool) -> str:
         UsageError: it is empty, or nobody can be asked.
     """
     if from_stdin:
-        password = "" if session.stdin is None else session.stdin.read().rstrip("\r\n")
+        password = _piped(session)
     elif session.prompts:
         password = typer.prompt(f"Password of {username}", hide_input=True, err=True)
     else:
@@ -63,3 +63,17 @@ def read_password(session: Session, username: str, *, from_stdin: bool) -> str:
     if not password:
         raise UsageError("no-password", "the password is empty", hint="check what is piped in")
     return str(password)
+
+
+def _piped(session: Session) -> str:
+    if session.stdin is None:
+        return ""
+    try:
+        # What cannot be decoded has become what cannot be encoded again, or fails right here.
+        password = session.stdin.read().rstrip("\r\n")
+        password.encode()
+    except UnicodeError:
+        raise UsageError(
+            "no-password", "the password is not UTF-8", hint="check what is piped in"
+        ) from None
+    return password
