@@ -203,6 +203,55 @@ def test_a_go_mod_without_the_sdk(build: Builder, tmp_path: Path) -> None:
     assert caught.value.hint == f"`go get {package}` adds it to go.mod"
 
 
+def test_a_go_mod_that_nothing_asks_an_sdk_of(build: Builder, tmp_path: Path) -> None:
+    main = "package main\n\nfunc main() { println() }\n"
+    files = {"go.mod": "module example.com/small\n\ngo 1.24\n", "main.go": main}
+    with pytest.raises(UsageError) as caught:
+        build(write(tmp_path / "small", files), "go")
+    assert caught.value.code == "no-sdk"
+    assert "`go get github.com/proxy-wasm/proxy-wasm-go-sdk@v0.0.0-" in (caught.value.hint or "")
+
+
+def contexts_in_main(project: Path) -> Path:
+    """Write a scaffolded plug-in as for a TinyGo that calls main."""
+    source = project / "main.go"
+    text = source.read_text().replace("func main() {}\n", "")
+    source.write_text(text.replace("func init() {", "func main() {"))
+    return source
+
+
+def test_contexts_that_are_set_in_main_are_refused(build: Builder, tmp_path: Path) -> None:
+    """Envoy loads such a module, and traps at the first request: nothing ever calls main."""
+    project = scaffold(tmp_path / "auth", "go")
+    source = contexts_in_main(project)
+    with pytest.raises(UsageError) as caught:
+        build(project, "go")
+    assert caught.value.code == "main-not-called"
+    assert "to `func init()`" in (caught.value.hint or "")
+    # As the hint says, it works.
+    source.write_text(source.read_text().replace("func main() {", "func init() {"))
+    source.write_text(source.read_text() + "\nfunc main() {}\n")
+    assert build(project, "go").path.is_file()
+
+
+def test_a_main_beside_an_init_that_sets_the_contexts_is_harmless(
+    build: Builder, tmp_path: Path
+) -> None:
+    project = scaffold(tmp_path / "auth", "go")
+    source = project / "main.go"
+    source.write_text(source.read_text().replace("func main() {}", "func main() { println() }"))
+    build(project, "go")
+    assert "warning" not in build.talk
+
+
+def test_a_main_of_which_nobody_knows_is_warned_of(build: Builder, tmp_path: Path) -> None:
+    project = small_go(tmp_path / "small")
+    source = project / "main.go"
+    source.write_text(source.read_text().replace("func main() {}", "func main() { println() }"))
+    build(project, "go")
+    assert "warning: proxies never call `func main()`" in build.talk
+
+
 def test_a_go_sum_with_gaps(build: Builder, tmp_path: Path) -> None:
     project = scaffold(tmp_path / "auth", "go")
     (project / "go.sum").write_text("")

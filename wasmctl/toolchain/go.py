@@ -18,7 +18,12 @@ from typing import TYPE_CHECKING, Final
 from wasmctl.errors import ToolFailed, ToolMissing, UsageError, WasmctlError
 from wasmctl.process import follow
 from wasmctl.toolchain.failures import GO_HINTS, hint_for
-from wasmctl.toolchain.gofiles import require_main_package
+from wasmctl.toolchain.gofiles import (
+    MainUse,
+    look_at_main,
+    require_main_package,
+    require_sdk,
+)
 from wasmctl.toolchain.job import Compiled, Job, command_line
 from wasmctl.toolchain.tools import Tool, environment_with, find_tool
 
@@ -31,6 +36,9 @@ __all__ = ["compile_with_go"]
 _MINIMUM: Final = 24
 _TARGETS: Final = ("wasip1", "wasip1/wasm", "wasm32-wasip1")
 _REMEDY: Final = 'install Go 1.24 or newer (https://go.dev/dl), or `pip install "wasmctl[go]"`'
+_SDK_REMEDY: Final = (
+    "`go get github.com/proxy-wasm/proxy-wasm-go-sdk@v0.0.0-20250212164326-ab4161dcf924`"
+)
 _PLATFORM: Final = {"GOOS": "wasip1", "GOARCH": "wasm"}
 _NEEDS_GO: Final = re.compile(r"requires go >= (\S+) \(running go (\S+?)[;)]")
 
@@ -51,7 +59,7 @@ def compile_with_go(job: Job) -> Compiled:
     Raises:
         ToolMissing: no Go, or one older than 1.24 for this module.
         ToolFailed: go failed.
-        UsageError: the package is not `main`, or the target is not wasip1.
+        UsageError: the package is not `main` or no plug-in, or the target is not wasip1.
     """
     target = job.target or "wasip1"
     if target not in _TARGETS:
@@ -60,6 +68,8 @@ def compile_with_go(job: Job) -> Compiled:
             "bad-target", f"Go compiles plug-ins for `wasip1`, not `{target}`", hint=hint
         )
     require_main_package(job.project.folder)
+    require_sdk(job.project.folder, _SDK_REMEDY)
+    _check_main(job)
     go = _prepare(job)
     result = job.scratch / "plugin.wasm"
     seeded = _seed(job, result)
@@ -94,6 +104,26 @@ def _prepare(job: Job) -> _Go:
     if found is not None and int(found[2]) < _MINIMUM:
         raise _too_old(found[1], tool, env)
     return _Go(tool=tool, env=env, version=found[1] if found else version, flags=flags)
+
+
+def _check_main(job: Job) -> None:
+    """Refuse contexts that are registered in main: nothing calls it in a c-shared module.
+
+    https://go.dev/doc/go1.24#wasm: such a module has `_initialize`, which runs every init.
+    """
+    if "-buildmode" in " ".join(job.args):
+        return
+    match look_at_main(job.project.folder):
+        case MainUse.REGISTERS:
+            message = "the contexts are set in `func main()`, which proxies never call"
+            hint = "move the body of `func main()` to `func init()`, and leave `func main() {}`"
+            raise UsageError("main-not-called", message, hint=hint)
+        case MainUse.UNKNOWN:
+            job.session.console.warn(
+                "proxies never call `func main()`: what sets the contexts belongs in `func init()`"
+            )
+        case _:
+            pass
 
 
 def _arguments(job: Job, go: _Go) -> list[str]:

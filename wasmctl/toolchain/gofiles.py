@@ -7,8 +7,9 @@ https://go.dev/ref/mod#go-mod-file, https://go.dev/ref/spec
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 from typing import Final
 
@@ -16,12 +17,15 @@ from wasmctl.errors import UsageError
 
 __all__ = [
     "GoMod",
+    "MainUse",
     "has_main_body",
     "imports",
     "local_modules",
+    "look_at_main",
     "module_file",
     "read_go_mod",
     "require_main_package",
+    "require_sdk",
     "source_files",
 ]
 
@@ -30,7 +34,14 @@ _NOT_CODE: Final = re.compile(
     r"//[^\n]*|/\*.*?\*/|`[^`]*`|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.DOTALL
 )
 _PACKAGE: Final = re.compile(r"^\s*package\s+(\w+)", re.MULTILINE)
-_MAIN: Final = re.compile(r"^func\s+main\s*\(\s*\)\s*\{", re.MULTILINE)
+_FUNCTION: Final = re.compile(r"^func\s+(main|init)\s*\(\s*\)\s*(?=\{)", re.MULTILINE)
+# Files that only a generator or a native build of the same package takes.
+_ELSEWHERE: Final = re.compile(r"^//go:build\b.*(?:\bignore\b|!\s*was[im])", re.MULTILINE)
+_ELSEWHERE_NAME: Final = re.compile(r"_(?:linux|darwin|windows|freebsd|amd64|arm64)$")
+# How the SDKs are told which contexts to make: SetVMContext, SetNewHttpContext, ...
+_REGISTERS: Final = re.compile(r"\bSet\w*Context\w*\(")
+# What every SDK has in its module's path, and whoever does without writes as an export.
+_SDK: Final = ("proxy-wasm", "proxy_abi_version")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +59,15 @@ class GoMod:
     requires: dict[str, str]
     direct: frozenset[str]
     replaced: frozenset[str]
+
+
+class MainUse(Enum):
+    """What `func main` is there for."""
+
+    EMPTY = auto()
+    IDLE = auto()  # an init registers the contexts; main does something else
+    REGISTERS = auto()  # the contexts are registered there and nowhere else
+    UNKNOWN = auto()
 
 
 def read_go_mod(path: Path) -> GoMod:
@@ -111,11 +131,42 @@ def require_main_package(folder: Path) -> None:
 
 def has_main_body(folder: Path) -> bool:
     """Return whether `func main` does anything: then the plug-in relies on its being called."""
-    for path in source_files(folder):
-        code = _NOT_CODE.sub(" ", _text(path))
-        if found := _MAIN.search(code):
-            return not code[found.end() :].lstrip().startswith("}")
-    return False
+    return look_at_main(folder) is not MainUse.EMPTY
+
+
+def look_at_main(folder: Path) -> MainUse:
+    """Return what a plug-in whose `func main` is never called would lose."""
+    texts = [_text(path) for path in source_files(folder) if not _ELSEWHERE_NAME.search(path.stem)]
+    codes = [_NOT_CODE.sub(" ", text) for text in texts if not _ELSEWHERE.search(text)]
+    bodies: dict[str, list[str]] = {"main": [], "init": []}
+    for code in codes:
+        for found in _FUNCTION.finditer(code):
+            bodies[found[1]].append(_body(code, found.end()))
+    if not any(body.strip() for body in bodies["main"]):
+        return MainUse.EMPTY
+    if any(map(_REGISTERS.search, bodies["init"])):
+        return MainUse.IDLE
+    # Without an init, whatever registers is reached from main, if at all.
+    suspects = bodies["main"] if bodies["init"] else codes
+    return MainUse.REGISTERS if any(map(_REGISTERS.search, suspects)) else MainUse.UNKNOWN
+
+
+def require_sdk(folder: Path, remedy: str) -> None:
+    """Refuse a package where nothing points to Proxy-Wasm: neither its modules nor its code.
+
+    Raises:
+        UsageError: nothing does.
+    """
+    path = module_file(folder)
+    if path is None or module_file(folder, "go.work") is not None:
+        return
+    files = [path, *source_files(folder)]
+    if _points_to_sdk(files) or any(True for _ in local_modules(path)):
+        return
+    # Rarely needed: another package of the module may have the exports.
+    if not _points_to_sdk(path.parent.rglob("*.go")):
+        message = f"`{path}` asks for no Proxy-Wasm SDK: no proxy could load what is compiled here"
+        raise UsageError("no-sdk", message, hint=remedy)
 
 
 def imports(folder: Path, package: str) -> bool:
@@ -140,6 +191,20 @@ def _directives(text: str) -> Iterator[tuple[str, list[str], str]]:
             yield block, words, comment
         else:
             yield words[0], words[1:], comment
+
+
+def _points_to_sdk(paths: Iterable[Path]) -> bool:
+    return any(word in text for text in map(_text, paths) for word in _SDK)
+
+
+def _body(code: str, start: int) -> str:
+    """Return what stands between the brace at `start` and the one that closes it."""
+    depth = 0
+    for found in re.compile(r"[{}]").finditer(code, start):
+        depth += 1 if found[0] == "{" else -1
+        if depth == 0:
+            return code[start + 1 : found.start()]
+    return code[start + 1 :]
 
 
 def _package_name(path: Path) -> str | None:

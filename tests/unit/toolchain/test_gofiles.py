@@ -8,12 +8,15 @@ import pytest
 
 from wasmctl.errors import UsageError
 from wasmctl.toolchain.gofiles import (
+    MainUse,
     has_main_body,
     imports,
     local_modules,
+    look_at_main,
     module_file,
     read_go_mod,
     require_main_package,
+    require_sdk,
     source_files,
 )
 
@@ -103,6 +106,70 @@ def test_a_generator_beside_main_does_not_matter(tmp_path: Path) -> None:
 )
 def test_whether_main_does_anything(tmp_path: Path, text: str, expected: bool) -> None:
     assert has_main_body(write(tmp_path, main=text)) is expected
+
+
+SET = "\tproxywasm.SetVMContext(&vm{})\n"
+MAIN_SETS = f"func main() {{\n\tif true {{\n\t}}\n{SET}}}\n"
+INIT_SETS = f"func init() {{\n\tif true {{\n\t}}\n{SET}}}\n"
+OUTSIDE = f"func set() {{\n{SET}}}\n"
+BUSY = "func main() { println() }\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ([MAIN_SETS], MainUse.REGISTERS),
+        ([f"func main() {{ set() }}\n{OUTSIDE}"], MainUse.REGISTERS),
+        (["func main() { set() }\n", OUTSIDE], MainUse.REGISTERS),
+        ([MAIN_SETS, "func init() { println() }\n"], MainUse.REGISTERS),
+        ([f"func main() {{}}\n{INIT_SETS}"], MainUse.EMPTY),
+        ([BUSY + INIT_SETS], MainUse.IDLE),
+        ([BUSY, INIT_SETS], MainUse.IDLE),
+        ([MAIN_SETS, INIT_SETS], MainUse.IDLE),
+        ([BUSY], MainUse.UNKNOWN),
+        ([f"func main() {{ set() }}\n{OUTSIDE}", "func init() { set() }\n"], MainUse.UNKNOWN),
+        ([f"func main() {{}}\n{OUTSIDE}", ""], MainUse.EMPTY),
+    ],
+)
+def test_what_main_is_there_for(tmp_path: Path, files: list[str], expected: MainUse) -> None:
+    codes = {f"file{index}": f"package main\n\n{code}" for index, code in enumerate(files)}
+    assert look_at_main(write(tmp_path, **codes)) is expected
+
+
+@pytest.mark.parametrize("line", ["//go:build ignore", "//go:build !wasip1", "//go:build !wasm"])
+def test_the_main_of_another_build_does_not_matter(tmp_path: Path, line: str) -> None:
+    main = f"package main\n\n{MAIN_SETS}"
+    write(tmp_path, main=f"package main\n\nfunc main() {{}}\n{INIT_SETS}", main_linux=main)
+    write(tmp_path, other=f"{line}\n\n{main}")
+    assert look_at_main(tmp_path) is MainUse.EMPTY
+
+
+def without_sdk(folder: Path) -> Path:
+    (folder / "go.mod").write_text("module x\n\ngo 1.24\n\nrequire example.com/a v1.0.0\n")
+    return write(folder, main="package main\n\nfunc main() {}\n")
+
+
+def test_a_package_that_nothing_links_to_a_proxy_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="asks for no Proxy-Wasm SDK") as caught:
+        require_sdk(without_sdk(tmp_path), "add it")
+    assert (caught.value.code, caught.value.hint) == ("no-sdk", "add it")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("go.mod", "\nrequire example.com/fork/proxy-wasm-sdk v1.0.0 // indirect\n"),
+        ("go.mod", "\nreplace example.com/a => ../a\n"),
+        ("go.work", "go 1.24\n"),
+        ("main.go", "\n//go:wasmexport proxy_abi_version_0_2_1\nfunc abi() {}\n"),
+        ("inner/abi.go", "package inner\n\n//export proxy_abi_version_0_2_0\nfunc abi() {}\n"),
+    ],
+)
+def test_one_that_may_be_a_plug_in_is_compiled(tmp_path: Path, name: str, text: str) -> None:
+    path = without_sdk(tmp_path) / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text((path.read_text() if path.exists() else "") + text)
+    require_sdk(tmp_path, "add it")
 
 
 @pytest.mark.parametrize(
