@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.progress import Progress, ProgressColumn
 
-__all__ = ["Console", "wants_colour"]
+__all__ = ["Console", "shown_size", "wants_colour"]
 
 # What could move the cursor or worse, out of a file's name or a server's answer; our own styles,
 # line breaks and tabs excepted.
@@ -33,6 +33,11 @@ def wants_colour(stream: TextIO, env: Mapping[str, str]) -> bool:
     if env.get("FORCE_COLOR"):
         return True
     return stream.isatty() and env.get("TERM") != "dumb"
+
+
+def shown_size(count: int) -> str:
+    """Return a number of bytes as people read it, in powers of ten."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
 
 
 class Console:
@@ -61,6 +66,7 @@ class Console:
         unicode = (err.encoding or "").lower().startswith("utf")  # spinners are drawn in Braille
         self.animated = animated and verbosity >= 0 and unicode
         self._moving: RichConsole | None = None
+        self._waiting = False
         self._out = out
         self._err = err
         self._colour = colour
@@ -100,7 +106,8 @@ class Console:
     @property
     def live(self) -> int | None:
         """The descriptor a tool's live output may go to; None where it is to be captured."""
-        return self._err.fileno() if self.animated and self._moving is None else None
+        busy = self._waiting or self._moving is not None
+        return self._err.fileno() if self.animated and not busy else None
 
     @contextlib.contextmanager
     def step(self, label: str) -> Iterator[None]:
@@ -108,6 +115,39 @@ class Console:
         started = time.monotonic()
         yield
         self.say(f"{label} {self.style(f'({time.monotonic() - started:.1f} s)', 'dim')}")
+
+    @contextlib.contextmanager
+    def waiting(self, label: str, *, after: float = 1.0) -> Iterator[None]:
+        """Show on a terminal that a program which says nothing is still at work.
+
+        Args:
+            label: what goes on.
+            after: seconds until it is shown: what is done by then needs no word.
+        """
+        if not self.animated or self._moving is not None:
+            yield
+            return
+        self._waiting = True
+        ended = threading.Event()
+
+        def show() -> None:
+            if ended.wait(after):
+                return
+            from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+            text = TextColumn("{task.description}", markup=False)
+            with self._progress(SpinnerColumn(), text, TimeElapsedColumn(), stays=False) as moving:
+                moving.add_task(_printable(label), total=None)
+                ended.wait()
+
+        thread = threading.Thread(target=show, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+            self._waiting = False
 
     @contextlib.contextmanager
     def transfer(self, label: str, total: int) -> Iterator[Callable[[int], None]]:

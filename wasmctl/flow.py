@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wasmctl import process
+from wasmctl.console import shown_size
 from wasmctl.errors import UsageError, WasmctlError
 from wasmctl.project.git import find_commit, find_source, find_version
 from wasmctl.project.project import Project
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from wasmctl.oci.destination import Destination
     from wasmctl.oci.image import Format, Image
-    from wasmctl.oci.registry import RegistryOptions
+    from wasmctl.oci.options import RegistryOptions
 
 __all__ = [
     "Outcome",
@@ -40,6 +41,7 @@ __all__ = [
     "build_one",
     "packaged",
     "push_project",
+    "tell_as_it_stands",
 ]
 
 
@@ -104,25 +106,24 @@ def build_one(project: Project, session: Session, request: BuildRequest) -> Modu
     return module
 
 
-def _module_of(project: Project, session: Session, *, build: bool) -> Path:
-    """Return the module to ship: built now, or `dist/plugin.wasm` as it stands.
+def tell_as_it_stands(project: Project, session: Session) -> None:
+    """Say that `dist/plugin.wasm` is shipped unbuilt, and whether it is what was built last.
 
     Raises:
-        UsageError: there is nothing to ship.
-        WasmctlError: the build failed.
+        UsageError: there is none.
     """
-    if build:
-        return build_one(project, session, BuildRequest(live=True)).path
-    shown = _relative(project.module, session.cwd)
-    try:
-        digest = sha256_of(project.module)
-    except FileNotFoundError:
-        hint = "build it: `wasmctl build`"
-        raise UsageError("not-built", f"there is no `{shown}` to ship", hint=hint) from None
+    module = _as_it_stands(project, session)
     recorded = read_record(project.dist).get("module")
-    known = isinstance(recorded, Mapping) and recorded.get("sha256") == digest
+    known = isinstance(recorded, Mapping) and recorded.get("sha256") == sha256_of(module)
     because = "" if known else "; it is not what `wasmctl build` recorded"
-    session.console.say(f"taking {shown} as it stands{because}")
+    session.console.say(f"taking {_relative(module, session.cwd)} as it stands{because}")
+
+
+def _as_it_stands(project: Project, session: Session) -> Path:
+    if not project.module.exists():
+        shown = _relative(project.module, session.cwd)
+        hint = "build it: `wasmctl build`"
+        raise UsageError("not-built", f"there is no `{shown}` to ship", hint=hint)
     return project.module
 
 
@@ -147,7 +148,10 @@ def _ingredients(project: Project, session: Session, request: PackageRequest) ->
 
     created = _created_time(session.env)
     commit = find_commit(project.folder, session.env) if request.annotate_git else None
-    module = _module_of(project, session, build=request.build)
+    if request.build:
+        module = build_one(project, session, BuildRequest(live=True)).path
+    else:
+        module = _as_it_stands(project, session)
     description = describe_module(module)
     annotations = image_annotations(
         title=project.name,
@@ -245,7 +249,7 @@ def push_project(project: Project, session: Session, request: PushRequest) -> Sh
         # The image is where it should be; that is not undone by a folder which is read-only.
         session.console.warn(f"the push could not be noted in `{project.dist}`: {error.strerror}")
     verb = "pushed" if shipped.pushed else "there already, nothing sent:"
-    size = f" ({_size(shipped.size)})" if shipped.size else ""
+    size = f" ({shown_size(shipped.size)})" if shipped.size else ""
     names = ", ".join(
         str(request.destination.reference.with_tag(tag)) for tag in request.destination.tags
     )
@@ -254,10 +258,14 @@ def push_project(project: Project, session: Session, request: PushRequest) -> Sh
 
 
 def _push_to_registry(project: Project, session: Session, request: PushRequest) -> Shipped:
-    from wasmctl.oci.registry import push_image
+    from wasmctl.oci.push import Opening, push_image
 
     destination = request.destination
-    with packaged(project, session, request.package) as image:
+    # The registry is looked at in the background while the image is made.
+    with (
+        Opening(destination.reference, tags=destination.tags, options=request.options) as opening,
+        packaged(project, session, request.package) as image,
+    ):
         label = f"pushing {destination.reference}"
         with session.console.transfer(label, image.size) as advance:
             done = push_image(
@@ -267,6 +275,7 @@ def _push_to_registry(project: Project, session: Session, request: PushRequest) 
                 move_tag=request.move_tag,
                 options=request.options,
                 advance=advance,
+                opening=opening,
             )
     return Shipped(
         reference=str(destination.reference.with_digest(done.digest)),
@@ -360,11 +369,7 @@ def _summary(outcome: Outcome) -> str:
 
 
 def _facts(module: Module) -> str:
-    return f"{_size(module.size)}, {module.toolchain} {module.target}, {module.seconds:.1f} s"
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
+    return f"{shown_size(module.size)}, {module.toolchain} {module.target}, {module.seconds:.1f} s"
 
 
 def _label(project: Project, session: Session) -> str:

@@ -53,6 +53,8 @@ def register(app: typer.Typer) -> None:
             for folder in places
             for project in load_projects(folder, session, package=package)
         ]
+        # A folder named twice is built once.
+        projects = list({project.folder: project for project in projects}.values())
         if output is not None and len(projects) > 1:
             message = f"`-o` is for one plug-in; here are {len(projects)}"
             raise UsageError("usage", message, hint="leave it out, or name one DIR")

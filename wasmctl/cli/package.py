@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
         no_build: NoBuild = False,
     ) -> Result:
         """Build, and write the image as an OCI layout."""
-        from wasmctl.flow import PackageRequest, packaged
+        from wasmctl.flow import PackageRequest, packaged, tell_as_it_stands
         from wasmctl.oci.image import Format
         from wasmctl.oci.layout import write_layout
         from wasmctl.project.git import find_version
@@ -43,8 +43,11 @@ def register(app: typer.Typer) -> None:
         projects = load_projects(folder, session, package=package_name, flags=flags)
         if len(projects) > 1:
             names = ", ".join(f"`{project.name}`" for project in projects)
-            raise UsageError("several-projects", f"several plug-ins here: {names}", hint="use `-p`")
+            hint = f"choose one: `-p {projects[0].name}`"
+            raise UsageError("several-projects", f"several plug-ins here: {names}", hint=hint)
         project = projects[0]
+        if no_build:
+            tell_as_it_stands(project, session)
         target = project.dist / "image" if output is None else Path(session.cwd, output)
         request = PackageRequest(
             format=Format(project.settings.image.format),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wasmctl.cli.options import CaFile, Insecure, PlainHttp
+from wasmctl.console import shown_size
 from wasmctl.results import Result
 from wasmctl.session import Session
 
@@ -70,7 +71,7 @@ def register(app: typer.Typer) -> None:
             f"pulling {place}", sum(layer.size for layer in layers)
         ) as advance:
             module = unpack_module(image, path, advance=advance)
-        session.console.say(f"pulled {name} ({module.size / 1e6:.1f} MB, {module.format})")
+        session.console.say(f"pulled {name} ({shown_size(module.size)}, {module.format})")
         shown = path.relative_to(session.cwd) if path.is_relative_to(session.cwd) else path
         return Result(
             data={

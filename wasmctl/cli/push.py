@@ -77,7 +77,7 @@ def register(app: typer.Typer) -> None:
     ) -> Result:
         """Build, package and push to a registry."""
         from wasmctl.cli.registry import registry_options
-        from wasmctl.flow import PackageRequest, PushRequest
+        from wasmctl.flow import PackageRequest, PushRequest, tell_as_it_stands
         from wasmctl.oci.image import Format
 
         session: Session = ctx.obj
@@ -113,6 +113,8 @@ def register(app: typer.Typer) -> None:
             )
             for project in projects
         ]
+        for project in projects if no_build else ():
+            tell_as_it_stands(project, session)
         return _push_all(requests, session)
 
 

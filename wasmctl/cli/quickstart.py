@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from wasmctl.cli.init import LanguageChoice, ToolchainChoice, tinygo_release
+from wasmctl.errors import UsageError
 from wasmctl.results import JSONValue, Result
 from wasmctl.session import Session
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
+_SPELT: Final = {"cargo": "cargo", "go": "Go", "tinygo": "TinyGo"}
 _SOURCES: Final = {"cargo": "src/lib.rs", "go": "main.go", "tinygo": "main.go"}
 
 
@@ -50,10 +52,11 @@ def register(app: typer.Typer) -> None:
         )
         steps = _Steps(session)
         place = Path(session.cwd, folder)
-        with steps("scaffold", f"a plug-in that lets in `allow: true`, for {chosen}"):
+        with steps("scaffold", f"a plug-in that lets in `allow: true`, for {_SPELT[chosen]}"):
             _scaffold(place, chosen, session)
         project = _load(place, session)
-        with steps("build", f"with {chosen}; the first time it compiles its standard library too"):
+        first = "" if chosen == "cargo" else "; the first time it compiles the standard library too"
+        with steps("build", f"with {_SPELT[chosen]}{first}"):
             module = _build(project, session)
         with steps("package", "an image that every mesh loads"):
             image = _package(project, session)
@@ -102,7 +105,14 @@ def _scaffold(place: Path, toolchain: ToolchainName, session: Session) -> None:
         toolchain=toolchain,
         tinygo=tinygo_release(session) if toolchain == "tinygo" else None,
     )
-    apply_scaffold(plan_scaffold(find_bundled(DEFAULT_TEMPLATE), place, answers))
+    try:
+        plan = plan_scaffold(find_bundled(DEFAULT_TEMPLATE), place, answers)
+    except UsageError as error:
+        if error.code != "files-in-the-way":
+            raise
+        hint = "name a new folder: `wasmctl quickstart NAME`; nothing was touched"
+        raise UsageError(error.code, error.message, hint=hint) from None
+    apply_scaffold(plan)
 
 
 def _load(place: Path, session: Session) -> Project:

@@ -11,7 +11,7 @@ from wasmctl.errors import UsageError
 from wasmctl.session import Session
 
 if TYPE_CHECKING:
-    from wasmctl.oci.registry import RegistryOptions
+    from wasmctl.oci.options import RegistryOptions
 
 __all__ = ["read_password", "registry_options"]
 
@@ -30,7 +30,7 @@ def registry_options(
     Raises:
         UsageError: a user without a password, or the other way round.
     """
-    from wasmctl.oci.registry import RegistryOptions
+    from wasmctl.oci.options import RegistryOptions
 
     if password_stdin and username is None:
         raise UsageError("usage", "`--password-stdin` without a user", hint="add `-u USER`")

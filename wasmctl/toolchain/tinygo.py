@@ -57,7 +57,9 @@ def compile_with_tinygo(job: Job) -> Compiled:
         from wasmctl.toolchain.tinygo_build import compile_changed
 
         job.session.console.detail(f"compiling: {look.change}")
-        return compile_changed(job, look.tool, look.env, look.key)
+        # TinyGo says nothing for seconds.
+        with job.session.console.waiting(f"TinyGo compiles {job.project.name}"):
+            return compile_changed(job, look.tool, look.env, look.key)
     return Compiled(
         path=job.place,
         target=job.recorded_target,
