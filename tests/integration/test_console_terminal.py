@@ -101,7 +101,8 @@ def test_the_command_line_moves_only_where_somebody_watches(
 ) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "go.mod").write_text("module x\n\ngo 1.24\n")
+        sdk = "require github.com/proxy-wasm/proxy-wasm-go-sdk v0.0.0"
+        (tmp_path / name / "go.mod").write_text(f"module x\n\ngo 1.24\n\n{sdk}\n")
         (tmp_path / name / "main.go").write_text("package main\n\nfunc main() {}\n")
     child = pexpect.spawn(
         str(WASMCTL),
