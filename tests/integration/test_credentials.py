@@ -26,8 +26,9 @@ from tests.integration.tokens import TokenServer
 from wasmctl.errors import RegistryError
 from wasmctl.oci.image import Image
 from wasmctl.oci.options import RegistryOptions
+from wasmctl.oci.push import Pushed, push_image
 from wasmctl.oci.reference import parse_reference
-from wasmctl.oci.registry import Pushed, fetch_image, push_image
+from wasmctl.oci.registry import fetch_image
 
 pytestmark = pytest.mark.registry
 

@@ -21,8 +21,8 @@ from wasmctl.errors import Refused, RegistryError, ToolMissing, Unreadable
 from wasmctl.oci.daemon import build_and_push
 from wasmctl.oci.image import Format
 from wasmctl.oci.options import RegistryOptions
+from wasmctl.oci.push import push_image
 from wasmctl.oci.reference import parse_reference
-from wasmctl.oci.registry import push_image
 
 pytestmark = [pytest.mark.docker, pytest.mark.registry]
 

@@ -18,8 +18,8 @@ from tests.unit.oci.sources import MODULE, MemoryImage, descriptor, image, index
 from wasmctl.oci.image import Format, Image, MediaType, digest_of
 from wasmctl.oci.layout import write_layout
 from wasmctl.oci.options import RegistryOptions
+from wasmctl.oci.push import push_image
 from wasmctl.oci.reference import parse_reference
-from wasmctl.oci.registry import push_image
 
 pytestmark = pytest.mark.registry
 

@@ -24,8 +24,9 @@ from wasmctl.errors import ExitCode, RegistryError, Unreadable, WasmctlError
 from wasmctl.oci import transport
 from wasmctl.oci.image import Image
 from wasmctl.oci.options import RegistryOptions
+from wasmctl.oci.push import push_image
 from wasmctl.oci.reference import parse_reference
-from wasmctl.oci.registry import fetch_image, push_image
+from wasmctl.oci.registry import fetch_image
 
 pytestmark = pytest.mark.registry
 

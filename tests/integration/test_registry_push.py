@@ -15,8 +15,9 @@ from tests.integration.registries import RunningRegistry
 from wasmctl.errors import Refused, RegistryError
 from wasmctl.oci.image import Format, Image
 from wasmctl.oci.options import RegistryOptions
+from wasmctl.oci.push import Pushed, push_image
 from wasmctl.oci.reference import Reference, parse_reference
-from wasmctl.oci.registry import Pushed, fetch_image, push_image
+from wasmctl.oci.registry import fetch_image
 
 pytestmark = pytest.mark.registry
 

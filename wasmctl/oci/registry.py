@@ -26,20 +26,11 @@ from wasmctl.oci.credentials import Credentials, find_credentials
 from wasmctl.oci.download import Download
 from wasmctl.oci.image import Blob, Image, MediaType, digest_of
 from wasmctl.oci.options import RegistryOptions
-from wasmctl.oci.push import Pushed, push_image
 from wasmctl.oci.reference import Reference
 from wasmctl.oci.transport import Answer, Reply, Transport, refuse_downgrade, same_origin
 from wasmctl.oci.upload import Upload
 
-__all__ = [
-    "Pushed",
-    "Registry",
-    "RegistryOptions",
-    "RemoteImage",
-    "check_login",
-    "fetch_image",
-    "push_image",
-]
+__all__ = ["Registry", "RemoteImage", "check_login", "fetch_image"]
 
 _MANIFESTS: Final = (
     f"{MediaType.OCI_MANIFEST}, {MediaType.OCI_INDEX},"
