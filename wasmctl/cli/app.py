@@ -7,9 +7,10 @@ into text and an exit code.
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -17,7 +18,6 @@ import typer
 from typer.exceptions import TyperException
 
 from wasmctl import __version__, process
-from wasmctl.cli import build, config, init, login, package, pull, push, quickstart
 from wasmctl.cli.parameters import convert_without_pydantic
 from wasmctl.console import Console, wants_colour
 from wasmctl.errors import ExitCode, UsageError, WasmctlError
@@ -26,17 +26,18 @@ from wasmctl.session import Session
 
 __all__ = ["make_app", "run"]
 
-# In the order of the road, which is the order of `wasmctl --help`.
-VERBS: Final[tuple[Callable[[typer.Typer], None], ...]] = (
-    quickstart.register,
-    init.register,
-    build.register,
-    package.register,
-    push.register,
-    pull.register,
-    login.register,
-    config.register,
-)
+# Verb → the module that adds it; in the order of the road, which is the order of `--help`.
+VERBS: Final[Mapping[str, str]] = {
+    "quickstart": "quickstart",
+    "init": "init",
+    "build": "build",
+    "package": "package",
+    "push": "push",
+    "pull": "pull",
+    "login": "login",
+    "logout": "login",
+    "config": "config",
+}
 # Verbs that hand what stands behind `--` to a tool.
 _TAILED: Final = frozenset({"build"})
 # Options of the root command that may stand anywhere before a `--`.
@@ -95,15 +96,24 @@ def _prepare_streams() -> None:
 
 def _invoke(console: Console, args: list[str], tail: tuple[str, ...]) -> Result | int:
     convert_without_pydantic()
-    tree = typer.main.get_command(make_app(console, tail))
+    completing = "_WASMCTL_COMPLETE" in os.environ
+    words = [word for word in args if word not in _GLOBAL]
+    verb = words[0] if words and not completing else None
+    tree = typer.main.get_command(make_app(console, tail, verb))
     result: Result | int | None = tree.main(args, prog_name="wasmctl", standalone_mode=False)
     if result == ExitCode.INTERRUPTED:  # typer turns Ctrl-C into this number
         raise KeyboardInterrupt
     return 0 if result is None else result
 
 
-def make_app(console: Console, tail: tuple[str, ...] = ()) -> typer.Typer:
-    """Return the command tree; every verb gets a `Session` as `ctx.obj`."""
+def make_app(console: Console, tail: tuple[str, ...] = (), verb: str | None = None) -> typer.Typer:
+    """Return the command tree; every verb gets a `Session` as `ctx.obj`.
+
+    Args:
+        console: where talk goes.
+        tail: the arguments behind `--`, for a verb that hands them to a tool.
+        verb: the only verb that is wanted; all where it is none of ours.
+    """
     app = typer.Typer(
         name="wasmctl",
         help="Scaffold, build, package and push Proxy-Wasm plug-ins in Rust and Go.",
@@ -137,8 +147,11 @@ def make_app(console: Console, tail: tuple[str, ...] = ()) -> typer.Typer:
             raise UsageError("no-command", "no command", hint="see `wasmctl --help`")
         return None
 
-    for register in VERBS:
-        register(app)
+    # Typer reads every verb's signature; only where all are to be shown is that worth the time.
+    wanted = VERBS.get(verb or "")
+    modules = dict.fromkeys(VERBS.values() if wanted is None else [wanted])
+    for module in modules:
+        importlib.import_module(f"wasmctl.cli.{module}").register(app)
     return app
 
 
