@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -77,19 +78,32 @@ def test_a_plug_in_that_the_user_s_cargo_compiled_is_not_compiled_again(
     assert build(project, "cargo", package="header-auth").fresh
 
 
-def test_a_module_that_names_this_machine_s_folders_is_told_of(
-    build: Builder, tmp_path: Path
+@pytest.mark.parametrize("edited", [True, False])
+def test_a_module_that_names_this_machine_s_folders_is_told_of_with_a_remedy_that_works(
+    build: Builder, tmp_path: Path, *, edited: bool
 ) -> None:
     home = tmp_path / "home"
     shutil.copytree(Path(build.env["CARGO_HOME"], "registry"), home / "registry")
     build.env["CARGO_HOME"] = str(home)
     project = scaffold(tmp_path / "auth", "cargo")
+    clean = build(project, "cargo", package="header-auth").path.read_bytes()
+    shutil.rmtree(project / "target")
     cargo(project, build.env, "--release", "--target", "wasm32-wasip1", "--offline")
-    (project / "src/lib.rs").write_text((project / "src/lib.rs").read_text() + "\npub fn a() {}\n")
+    source = (project / "src/lib.rs").read_text()
+    if edited:
+        (project / "src/lib.rs").write_text(f"{source}\npub fn a() {{}}\n")
     module = build(project, "cargo", package="header-auth")
-    assert not module.fresh
+    assert module.fresh is not edited
     assert str(home / "registry/src").encode() in module.path.read_bytes()
-    assert "`cargo clean --release --target wasm32-wasip1`" in build.talk
+    assert "run `cargo clean` once" in build.talk
+    # What is recorded has been told of.
+    build(project, "cargo", package="header-auth")
+    assert "cargo clean" not in build.talk
+
+    (project / "src/lib.rs").write_text(source)
+    subprocess.run(["cargo", "clean"], cwd=project, env=build.env, capture_output=True, check=True)
+    assert build(project, "cargo", package="header-auth").path.read_bytes() == clean
+    assert "cargo clean" not in build.talk
 
 
 def test_unknown_unknown(build: Builder, tmp_path: Path) -> None:
@@ -133,6 +147,30 @@ def test_wasm32_wasi_is_itself_where_rustc_knows_it(build: Builder, tmp_path: Pa
         assert module.target == "wasm32-wasi"
         assert module.tools == {"rustc": "1.77.2"}
     assert "is called" not in build.talk
+
+
+@pytest.mark.old_rust
+def test_wasip1_is_wasi_where_it_was_not_yet_renamed(build: Builder, tmp_path: Path) -> None:
+    build.env["RUSTUP_TOOLCHAIN"] = "1.77.2"
+    module = build(small_crate(tmp_path / "small"), "cargo", STABLE)
+    assert module.target == "wasm32-wasi"
+    assert build.talk.count("`wasm32-wasip1` is called `wasm32-wasi` in this Rust") == 1
+
+
+@pytest.mark.old_rust
+def test_a_lock_file_too_new_for_a_pinned_cargo(build: Builder, tmp_path: Path) -> None:
+    project = small_crate(tmp_path / "small")
+    pin = "rust-toolchain.toml"
+    write(project, {pin: '[toolchain]\nchannel = "1.77.2"\n'})
+    lock = 'version = 4\n\n[[package]]\nname = "small"\nversion = "0.1.0"\n'
+    write(project, {"Cargo.lock": lock})
+    with pytest.raises(ToolFailed, match=r"cargo of `1\.77\.2") as caught:
+        build(project, "cargo")
+    assert f"{project}/{pin}" in caught.value.message
+    assert caught.value.hint == "write `version = 3` into Cargo.lock"
+    # As the hint says, it works.
+    write(project, {"Cargo.lock": lock.replace("4", "3")})
+    assert build(project, "cargo").target == "wasm32-wasi"
 
 
 @pytest.fixture
@@ -233,6 +271,50 @@ def test_a_rustc_wrapper_of_the_user_is_run(build: Builder, tmp_path: Path, how:
     assert "rustc" in (tmp_path / "log").read_text()
 
 
+@pytest.mark.parametrize("how", ["variable", "bare name", "configuration"])
+def test_a_wrapper_that_is_not_there_is_told_and_nothing_of_it_stays(
+    build: Builder, tmp_path: Path, how: str
+) -> None:
+    project = small_crate(tmp_path / "small")
+    before = dict(build.env)
+    if how == "configuration":
+        write(project, {".cargo/config.toml": '[build]\nrustc-wrapper = "tools/wrap"\n'})
+    else:
+        build.env["RUSTC_WRAPPER"] = "no-such-wrapper" if how == "bare name" else "/none/sccache"
+    with pytest.raises(ToolMissing, match="which is no program") as caught:
+        build(project, "cargo")
+    assert caught.value.code == "no-rustc-wrapper"
+    name = "build.rustc-wrapper" if how == "configuration" else "RUSTC_WRAPPER"
+    assert f"`{name}`" in caught.value.message
+    build.env = before
+    shutil.rmtree(project / ".cargo", ignore_errors=True)
+    assert build(project, "cargo").path.is_file()
+
+
+def test_a_wrapper_that_fails_leaves_nothing_that_cargo_remembers(
+    build: Builder, tmp_path: Path
+) -> None:
+    project = small_crate(tmp_path / "small")
+    script = write(tmp_path, {"wrap": "#!/bin/sh\necho 'wrap is broken' >&2\nexit 1\n"}) / "wrap"
+    script.chmod(0o755)
+    build.env["RUSTC_WRAPPER"] = str(script)
+    with pytest.raises(ToolFailed) as caught:
+        build(project, "cargo")
+    assert "wrap is broken" in caught.value.output
+    del build.env["RUSTC_WRAPPER"]
+    assert build(project, "cargo").path.is_file()
+
+
+def test_a_workspace_wrapper_of_the_user_is_run_inside_ours(build: Builder, tmp_path: Path) -> None:
+    project = small_crate(tmp_path / "small")
+    script = f'#!/bin/sh\necho "$1 $2" >> {tmp_path}/log\nexec "$@"\n'
+    write(tmp_path, {"wrap": script})
+    (tmp_path / "wrap").chmod(0o755)
+    build.env["RUSTC_WORKSPACE_WRAPPER"] = str(tmp_path / "wrap")
+    build(project, "cargo")
+    assert "rustc --remap-path-" in (tmp_path / "log").read_text()
+
+
 def test_arguments_profile_and_environment_are_passed_on(build: Builder, tmp_path: Path) -> None:
     code = '#[cfg(feature = "more")]\n#[no_mangle]\npub extern "C" fn more() {}\n'
     code += '#[no_mangle]\npub extern "C" fn mark() -> *const u8 { env!("MARK").as_ptr() }\n'
@@ -277,6 +359,44 @@ def test_a_compile_error_is_told_in_the_compiler_s_words(build: Builder, tmp_pat
     assert "src/lib.rs:1:22" in caught.value.output
     assert caught.value.code == "compile-failed"
     assert good.path.exists()
+
+
+MISUSE = """
+mod generated {
+    include!(concat!(env!("OUT_DIR"), "/generated.rs"));
+}
+
+pub fn misuse() {
+    proxy_wasm::set_log_level(3);
+}
+"""
+SCRIPT = """
+fn main() {
+    let file = std::env::var("OUT_DIR").unwrap() + "/generated.rs";
+    std::fs::write(file, "pub fn unused() { let nothing = 1; }").unwrap();
+}
+"""
+
+
+@pytest.mark.parametrize(
+    "toolchain", ["stable", pytest.param("1.77.2", marks=pytest.mark.old_rust)]
+)
+def test_the_compiler_s_words_name_files_that_are_there(
+    build: Builder, tmp_path: Path, toolchain: str
+) -> None:
+    build.env["RUSTUP_TOOLCHAIN"] = toolchain
+    project = scaffold(tmp_path / "auth", "cargo")
+    source = project / "src/lib.rs"
+    source.write_text(source.read_text() + MISUSE)
+    write(project, {"build.rs": SCRIPT})
+    with pytest.raises(ToolFailed) as caught:
+        build(project, "cargo", package="header-auth")
+    named = re.findall(r"^ *(?:-->|:::) (.+?):\d+:\d+$", caught.value.output, re.MULTILINE)
+    home = build.env["CARGO_HOME"]
+    files = [Path(project, name.replace("~/.cargo", home, 1)) for name in named]
+    assert [path for path in files if not path.is_file()] == []
+    assert any(path.is_relative_to(home) for path in files)
+    assert toolchain != "stable" or "~/" not in "".join(named)
 
 
 def test_an_error_in_a_dependency_is_not_blamed_on_the_user(build: Builder, tmp_path: Path) -> None:
@@ -329,12 +449,19 @@ def test_a_target_that_no_proxy_loads(build: Builder, tmp_path: Path) -> None:
         build(small_crate(tmp_path / "small"), "cargo", BuildRequest(target="aarch64-apple-darwin"))
 
 
-def test_a_target_that_nobody_has(build: Builder, tmp_path: Path) -> None:
-    with pytest.raises(ToolMissing) as caught:
-        build(
-            small_crate(tmp_path / "small"), "cargo", BuildRequest(target="wasm64-unknown-unknown")
-        )
-    assert "rustup target add wasm64-unknown-unknown" in (caught.value.hint or "")
+@pytest.mark.parametrize(
+    ("target", "hint"),
+    [
+        ("wasm32-foo", "use `wasm32-wasip1` or `wasm32-unknown-unknown`"),
+        ("wasm32-wasip2", "use `wasm32-wasip1`"),
+    ],
+)
+def test_a_wasm_target_that_no_proxy_loads(
+    build: Builder, tmp_path: Path, target: str, hint: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        build(small_crate(tmp_path / "small"), "cargo", BuildRequest(target=target))
+    assert (caught.value.code, caught.value.hint) == ("bad-target", hint)
 
 
 @pytest.mark.parametrize(

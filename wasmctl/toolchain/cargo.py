@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wasmctl.errors import ToolFailed, ToolMissing, UsageError, WasmctlError
-from wasmctl.process import follow
+from wasmctl.process import find_program, follow
 from wasmctl.toolchain.cargo_config import (
     CargoConfig,
     cargo_home,
@@ -34,7 +34,7 @@ from wasmctl.toolchain.cargo_config import (
 )
 from wasmctl.toolchain.failures import hint_for, plain
 from wasmctl.toolchain.job import Compiled, Job, command_line
-from wasmctl.toolchain.rust import ask_rust, choose_target, knows_wasi, rustc_version
+from wasmctl.toolchain.rust import ask_rust, choose_target, rustc_version
 from wasmctl.toolchain.tools import Tool, environment_with, find_tool
 
 if TYPE_CHECKING:
@@ -44,15 +44,14 @@ if TYPE_CHECKING:
 __all__ = ["compile_with_cargo"]
 
 _WRAPPER: Final = Path(__file__).with_name("rustc-wrapper.sh")
+# Of a cargo before 1.78: https://doc.rust-lang.org/cargo/CHANGELOG.html
+_TOO_NEW_LOCK: Final = r"lock file version `?4`? (?:was found|requires)"
 _CDYLIB_HINT: Final = 'add these two lines to its Cargo.toml:\n[lib]\ncrate-type = ["cdylib"]'
 # What cargo, rustc or rustup say → what to do.
 _HINTS: Final[Mapping[str, str]] = {
     r"`(wasm32-[\w-]+)` target may not be installed": "`rustup target add {0}`",
     r"because --locked was passed|needs to be updated but --locked": (
         "build once without `--locked`"
-    ),
-    r"lock file version `?4`? (?:was found|requires)": (
-        "Cargo.lock is a newer cargo's: `rustup update`, or write `version = 3` into it"
     ),
     r"feature `edition2024` is required|requires rustc [\d.]+ or newer": (
         "`rustup update`, or ask for an older release of that dependency in Cargo.toml"
@@ -104,11 +103,11 @@ def compile_with_cargo(job: Job) -> Compiled:
         stdout_apart=True,
     )
     if done.exit_code != 0:
-        raise _failure(job, done)
+        raise _failure(job, cargo, done)
     artefact = next(_artefacts(job, done.stdout), None)
     if artefact is None:
         raise _no_cdylib(job)
-    if not artefact.fresh:
+    if not (artefact.fresh and job.is_recorded(artefact.path)):
         _tell_machine_folders(job, cargo, artefact.path)
     return Compiled(
         path=artefact.path,
@@ -132,10 +131,7 @@ def _prepare(job: Job) -> _Cargo:
         wanted = wanted or "wasm32-wasip1"
     elif wanted is None or not wanted.endswith(".json"):
         rust = ask_rust(tool, config.rustc, folder, env)
-        version = (
-            rustc_version(tool, config.rustc, folder, env) if wanted == "wasm32-wasi" else None
-        )
-        choice = choose_target(wanted, rust, knows_wasi=knows_wasi(version))
+        choice = choose_target(wanted, rust, lambda: rustc_version(tool, config.rustc, folder, env))
         if choice.note is not None:
             job.session.console.say(choice.note)
         if choice.toolchain is not None:
@@ -167,8 +163,10 @@ def _wrapping(job: Job, cargo: _Cargo) -> list[str]:
     """Return the arguments that make cargo run rustc through our wrapper; set its variables."""
     if any("rustc-wrapper" in arg for arg in job.args) or not os.access(_WRAPPER, os.X_OK):
         return []
+    _require_users_wrapper(job, cargo)
     root = workspace_root(job.project.folder)
     results = _option(job.args, "--target-dir") or cargo.config.target_folder or root / "target"
+    cargo.env["WASMCTL_SCRATCH"] = str(job.scratch)
     cargo.env["WASMCTL_PROJECT_FOLDER"] = str(root)
     cargo.env["WASMCTL_TARGET_FOLDER"] = str(job.project.folder / results)
     cargo.env["WASMCTL_CARGO_HOME"] = str(cargo_home(cargo.env))
@@ -177,6 +175,19 @@ def _wrapping(job: Job, cargo: _Cargo) -> list[str]:
     cargo.env.pop("CARGO_BUILD_RUSTC_WRAPPER", None)
     cargo.env["WASMCTL_RUSTC_WRAPPER"] = cargo.config.rustc_wrapper or ""
     return ["--config", f"build.rustc-wrapper={json.dumps(str(_WRAPPER))}"]
+
+
+def _require_users_wrapper(job: Job, cargo: _Cargo) -> None:
+    """Refuse a wrapper of the user's that cannot run: cargo itself would speak of ours."""
+    wrapper = cargo.config.rustc_wrapper
+    if wrapper is None:
+        return
+    place = job.project.folder / wrapper if "/" in wrapper else find_program(wrapper, cargo.env)
+    if place is None or not (place.is_file() and os.access(place, os.X_OK)):
+        variables = ("RUSTC_WRAPPER", "CARGO_BUILD_RUSTC_WRAPPER")
+        origin = next((name for name in variables if name in cargo.env), "build.rustc-wrapper")
+        message = f"`{origin}` names `{wrapper}`, which is no program"
+        raise ToolMissing("no-rustc-wrapper", message, hint="install it, or unset it")
 
 
 def _artefacts(job: Job, messages: str) -> Iterator[_Artefact]:
@@ -227,7 +238,7 @@ def _tell_machine_folders(job: Job, cargo: _Cargo, path: Path) -> None:
         job.session.console.say(
             f"the module names `{home / named[0]}`: dependencies that another `cargo build` had "
             f"compiled were taken as they are; for the same bytes on every machine, run "
-            f"`cargo clean --release --target {cargo.target}` once and build again"
+            f"`cargo clean` once and build again"
         )
 
 
@@ -238,7 +249,18 @@ def _versions(job: Job, cargo: _Cargo, artefact: _Artefact) -> Mapping[str, str]
     return {} if version is None else {"rustc": version}
 
 
-def _failure(job: Job, done: Completed) -> WasmctlError:
+def _lock_too_new(job: Job, cargo: _Cargo, output: str) -> WasmctlError:
+    """Say whose cargo it is that cannot read Cargo.lock: a pinned one is not updated."""
+    rust = ask_rust(cargo.tool, cargo.config.rustc, job.project.folder, cargo.env)
+    named = "this cargo" if rust.name is None else f"the cargo of `{rust.name}` ({rust.reason})"
+    hint = "write `version = 3` into Cargo.lock"
+    if not rust.chosen:
+        hint = f"`rustup update`, or {hint}"
+    message = f"Cargo.lock has version 4, which {named} does not know"
+    return ToolFailed("lock-too-new", message, hint=hint, output=output)
+
+
+def _failure(job: Job, cargo: _Cargo, done: Completed) -> WasmctlError:
     """Say whose failure it is, after cargo's own words."""
     output = "" if job.live is not None else done.stderr
     talk = plain(done.stderr)
@@ -247,6 +269,8 @@ def _failure(job: Job, done: Completed) -> WasmctlError:
         hint = "`rustup toolchain install` in the project's folder"
         message = "rustup has not installed the toolchain of this folder; its words are above"
         return ToolMissing("no-rust-toolchain", message, hint=hint, output=output)
+    if re.search(_TOO_NEW_LOCK, talk):
+        return _lock_too_new(job, cargo, output)
     failed = re.findall(r"could not compile `([^`]+)`", talk)
     own = job.project.package or job.project.name
     if own in failed:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -25,7 +25,11 @@ WASIP1: Final = "wasm32-wasip1"
 # The same target under its first name: known to rustc up to 1.83, and the new one from 1.78 on.
 # https://blog.rust-lang.org/2024/04/09/updates-to-rusts-wasi-targets/
 WASI: Final = "wasm32-wasi"
+_FIRST_WITH_WASIP1: Final = (1, 78)
 _LAST_WITH_WASI: Final = (1, 83)
+_UNKNOWN: Final = "wasm32-unknown-unknown"
+_LOADABLE: Final = frozenset({WASIP1, WASI, _UNKNOWN, "wasm32v1-none"})
+_COMPONENTS: Final = ("wasm32-wasip2", "wasm32-wasip3")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,7 @@ class Rust:
         name: rustup's name for it; None without rustup.
         chosen: whether someone chose it (a rust-toolchain file, a variable, an override), and it
             is not merely rustup's default.
+        reason: rustup's words for why it is used.
         others: rustup's other toolchains by name.
         promised: targets that rustup adds by itself when they are needed.
     """
@@ -44,6 +49,7 @@ class Rust:
     sysroot: Path | None
     name: str | None = None
     chosen: bool = True
+    reason: str = ""
     others: Mapping[str, Path]
     promised: frozenset[str] = frozenset()
 
@@ -99,46 +105,68 @@ def installed_targets(sysroot: Path) -> frozenset[str]:
         return frozenset()
 
 
-def choose_target(wanted: str | None, rust: Rust, *, knows_wasi: bool) -> Choice:
+def choose_target(wanted: str | None, rust: Rust, version: Callable[[], str | None]) -> Choice:
     """Choose target and toolchain.
 
     Args:
         wanted: the target that flag, settings or cargo's configuration name.
         rust: the toolchain at hand.
-        knows_wasi: whether its rustc still knows `wasm32-wasi`.
+        version: asks for the version of its rustc; called only where that matters.
 
     Raises:
-        UsageError: the target is none of WebAssembly.
+        UsageError: the target is none that a proxy loads.
         ToolMissing: no toolchain that may be used has it.
     """
-    if wanted is not None and not wanted.startswith("wasm"):
-        raise UsageError(
-            "bad-target",
-            f"`{wanted}` is no target that a proxy could load",
-            hint=f"use `{WASIP1}` or `wasm32-unknown-unknown`",
-        )
-    installed = frozenset[str]() if rust.sysroot is None else installed_targets(rust.sysroot)
+    if rust.sysroot is None:
+        _require_loadable(wanted, frozenset())
+        return Choice(target=wanted or WASIP1)
+    installed = installed_targets(rust.sysroot) | rust.promised
+    _require_loadable(wanted, installed)
+    target = _name_here(wanted, installed, version)
     note = None
-    target = wanted
-    if wanted == WASI and WASI not in installed and not knows_wasi:
-        target = WASIP1
-        note = f"`{WASI}` is called `{WASIP1}` in this Rust; compiling for that"
-    elif wanted is None:
-        target = WASI if WASI in installed and WASIP1 not in installed else WASIP1
-    assert target is not None
-    if target in installed or target in rust.promised or rust.sysroot is None:
+    if wanted not in {None, target}:
+        note = f"`{wanted}` is called `{target}` in this Rust; compiling for that"
+    if target in installed:
         return Choice(target=target, note=note)
-    other = None if rust.chosen else _another(rust, target)
-    if other is None:
-        raise _missing(target, rust)
-    used = f"`{rust.name}` has no `{target}`; using `{other}`, which has"
-    return Choice(target=target, toolchain=other, note=f"{note}; {used}" if note else used)
+    for name in (wanted or WASIP1, target):
+        if not rust.chosen and (other := _another(rust, name)) is not None:
+            used = f"`{rust.name}` has no `{name}`; using `{other}`, which has"
+            return Choice(target=name, toolchain=other, note=used)
+    raise _missing(target, rust)
 
 
-def knows_wasi(version: str | None) -> bool:
-    """Return whether a rustc of this version knows `wasm32-wasi`."""
-    numbers = re.match(r"(\d+)\.(\d+)", version or "")
-    return numbers is not None and (int(numbers[1]), int(numbers[2])) <= _LAST_WITH_WASI
+def _require_loadable(wanted: str | None, installed: frozenset[str]) -> None:
+    """Refuse a target that makes no module, or one that nobody knows."""
+    if wanted is None or wanted in _LOADABLE:
+        return
+    if wanted.startswith(_COMPONENTS):
+        message = f"`{wanted}` makes a WebAssembly component, and proxies load modules"
+        raise UsageError("bad-target", message, hint=f"use `{WASIP1}`")
+    if not (wanted.startswith("wasm") and wanted in installed):
+        message = f"`{wanted}` is no target that a proxy could load"
+        raise UsageError("bad-target", message, hint=f"use `{WASIP1}` or `{_UNKNOWN}`")
+
+
+def _name_here(
+    wanted: str | None, installed: frozenset[str], version: Callable[[], str | None]
+) -> str:
+    """Return the name that this Rust has for a target: WASI preview 1 has had two."""
+    target = wanted or WASIP1
+    if target not in {WASIP1, WASI} or target in installed:
+        return target
+    other = WASI if target == WASIP1 else WASIP1
+    if wanted is None and other in installed:
+        return other
+    return target if _knows(target, version()) else other
+
+
+def _knows(target: str, version: str | None) -> bool:
+    """Return whether a rustc of this version knows WASI preview 1 by this name."""
+    found = re.match(r"(\d+)\.(\d+)", version or "")
+    if found is None:
+        return target == WASIP1
+    number = (int(found[1]), int(found[2]))
+    return number >= _FIRST_WITH_WASIP1 if target == WASIP1 else number <= _LAST_WITH_WASI
 
 
 def _ask_rustup(rustup: Path, folder: Path, env: Mapping[str, str]) -> Rust:
@@ -161,6 +189,7 @@ def _ask_rustup(rustup: Path, folder: Path, env: Mapping[str, str]) -> Rust:
         sysroot=sysroot,
         name=name,
         chosen=re.match(r"\(default\)|.*it's the default toolchain", reason) is None,
+        reason=reason.strip(" ()\n"),
         others=others,
         promised=frozenset[str]() if env.get("RUSTUP_AUTO_INSTALL") == "0" else _promised(reason),
     )
