@@ -444,6 +444,17 @@ def test_a_stale_lock_file_with_locked(build: Builder, tmp_path: Path) -> None:
     assert "`--locked`" in (caught.value.hint or "")
 
 
+def test_a_module_that_is_no_plug_in_is_warned_of(build: Builder, tmp_path: Path) -> None:
+    project = small_crate(tmp_path / "small")
+    build(project, "cargo")
+    assert "warning" not in build.talk
+    (project / "src/lib.rs").write_text('#[no_mangle]\npub extern "C" fn other() {}\n')
+    for _ in range(2):
+        build(project, "cargo")
+        assert "warning: no proxy will load this module" in build.talk
+        assert "`cargo add proxy-wasm`" in build.talk
+
+
 def test_a_target_that_no_proxy_loads(build: Builder, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no target that a proxy could load"):
         build(small_crate(tmp_path / "small"), "cargo", BuildRequest(target="aarch64-apple-darwin"))

@@ -25,7 +25,7 @@ from wasmctl.process import is_stopping
 from wasmctl.project.record import ensure_dist, read_record, write_record
 from wasmctl.toolchain.job import Compile, Compiled, Job
 from wasmctl.toolchain.module import BuildRequest, Module
-from wasmctl.toolchain.sections import is_whole
+from wasmctl.toolchain.sections import is_plug_in, is_whole
 
 if TYPE_CHECKING:
     from wasmctl.project.project import Project
@@ -50,6 +50,12 @@ _REMEDIES: Final[Mapping[int, str]] = {
     errno.EEXIST: "move what is in the way, or write the module elsewhere: `-o FILE`",
     errno.EISDIR: "name a file that can be written",
     errno.ENAMETOOLONG: "choose a shorter name",
+}
+_NO_MARKER: Final = "no proxy will load this module: it exports no `proxy_abi_version_*`"
+_SDKS: Final[Mapping[ToolchainName, str]] = {
+    "cargo": "the SDK has it: `cargo add proxy-wasm`, and `proxy_wasm::main!` in the code",
+    "go": "the SDK has it: import `github.com/proxy-wasm/proxy-wasm-go-sdk/proxywasm`",
+    "tinygo": "the SDK has it: import `github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm`",
 }
 # Seconds between two looks at a lock that another build holds.
 _PATIENCE: Final = 0.05
@@ -88,7 +94,7 @@ def build_module(project: Project, session: Session, *, request: BuildRequest) -
                 record=record,
             )
             compiled = _toolchain(project.toolchain)(job)
-            sha256, size = _put_in_place(compiled.path, place, project.toolchain)
+            sha256, size = _put_in_place(job, compiled.path)
             _remember(job, compiled, sha256, size)
     return Module(
         project=project,
@@ -139,13 +145,14 @@ def _record_of(project: Project, place: Path) -> Mapping[str, JSONValue]:
     return record if same else {}
 
 
-def _put_in_place(path: Path, place: Path, toolchain: str) -> tuple[str, int]:
-    """Make `place` hold what is in `path`; bytes that are there already keep their time.
+def _put_in_place(job: Job, path: Path) -> tuple[str, int]:
+    """Make the job's place hold what is in `path`; bytes that are there already keep their time.
 
     Returns:
         The SHA-256 in hexadecimal, and the size in bytes.
     """
-    _require_module(path, toolchain)
+    place = job.place
+    _require_module(job, path)
     sha256 = _digest(path)
     if path != place and not (place.is_file() and _digest(place) == sha256):
         with path.open("rb") as source, replacing(place) as target:
@@ -153,13 +160,16 @@ def _put_in_place(path: Path, place: Path, toolchain: str) -> tuple[str, int]:
     return sha256, place.stat().st_size
 
 
-def _require_module(path: Path, toolchain: str) -> None:
+def _require_module(job: Job, path: Path) -> None:
     """Refuse what is no module, or not all of one: go does not notice when its disk is full.
+
+    Of one that is no plug-in is warned.
 
     Raises:
         Unreadable: it is something else.
         ToolFailed: it is cut off.
     """
+    toolchain = job.project.toolchain
     with path.open("rb") as stream:
         start = stream.read(len(_MODULE))
         if start == _COMPONENT:
@@ -172,6 +182,9 @@ def _require_module(path: Path, toolchain: str) -> None:
             raise Unreadable("not-a-module", message, hint=hint)
         with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
             if is_whole(content):
+                if not is_plug_in(content):
+                    sdk = _SDKS[toolchain]
+                    job.session.console.warn(f"{_NO_MARKER}; {sdk}")
                 return
     message = f"the module that {toolchain} made is cut off in `{path.parent}`"
     raise ToolFailed("incomplete-module", message, hint="make room on that disk")

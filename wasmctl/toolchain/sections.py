@@ -1,4 +1,6 @@
-"""The sections of a WebAssembly module: whether all are there, and taking some out. Pure.
+"""The sections of a WebAssembly module: whether all are there, what they export, taking some out.
+
+Pure.
 
 https://webassembly.github.io/spec/core/binary/modules.html#sections
 """
@@ -8,9 +10,12 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterator
 
-__all__ = ["is_whole", "without_debug_sections"]
+__all__ = ["is_plug_in", "is_whole", "without_debug_sections"]
 
 _PREAMBLE = 8
+_EXPORTS = 7
+# https://github.com/proxy-wasm/spec: a proxy knows by such an export which ABI to speak.
+_MARKER = b"proxy_abi_version_"
 
 
 def is_whole(module: bytes | mmap.mmap) -> bool:
@@ -20,6 +25,15 @@ def is_whole(module: bytes | mmap.mmap) -> bool:
     except IndexError:
         return False
     return bool(ends)
+
+
+def is_plug_in(module: bytes | mmap.mmap) -> bool:
+    """Return whether a whole module exports the marker of a Proxy-Wasm ABI."""
+    return any(
+        _MARKER in module[start:end]
+        for start, end, _ in _sections(module)
+        if module[start] == _EXPORTS
+    )
 
 
 def without_debug_sections(module: bytes) -> bytes:

@@ -1,10 +1,10 @@
-"""Debugging sections are taken out of a module, and nothing else."""
+"""What is read of a module, and that debugging sections alone are taken out of it."""
 
 from __future__ import annotations
 
 import pytest
 
-from wasmctl.toolchain.sections import is_whole, without_debug_sections
+from wasmctl.toolchain.sections import is_plug_in, is_whole, without_debug_sections
 
 PREAMBLE = b"\0asm\1\0\0\0"
 TYPES = b"\x01\x04\x01\x60\0\0"
@@ -38,3 +38,12 @@ def test_a_module_is_whole_where_its_last_section_ends() -> None:
     assert is_whole(module)
     cut = range(len(PREAMBLE), len(module))
     assert [size for size in cut if is_whole(module[:size])] == [len(PREAMBLE + TYPES)]
+
+
+def test_a_plug_in_is_known_by_what_it_exports() -> None:
+    name = b"proxy_abi_version_0_2_1"
+    export = bytes([1, len(name)]) + name + b"\0\0"
+    module = PREAMBLE + TYPES + bytes([7, len(export)]) + export
+    assert is_plug_in(module)
+    assert not is_plug_in(module.replace(b"abi", b"xyz"))
+    assert not is_plug_in(PREAMBLE + TYPES + custom(name.decode()))
