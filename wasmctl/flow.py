@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from wasmctl.oci.destination import Destination
     from wasmctl.oci.image import Format, Image
     from wasmctl.oci.options import RegistryOptions
+    from wasmctl.oci.push import Opening
 
 __all__ = [
     "Outcome",
@@ -201,6 +202,7 @@ class PushRequest:
         options: how the registry is spoken to.
         move_tag: whether a version's tag may be moved to another digest.
         via_docker: whether the Docker engine builds and pushes.
+        opening: the registry, where it is being looked at already; the caller closes it.
     """
 
     destination: Destination
@@ -208,6 +210,7 @@ class PushRequest:
     options: RegistryOptions
     move_tag: bool = False
     via_docker: bool = False
+    opening: Opening | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,11 +264,12 @@ def _push_to_registry(project: Project, session: Session, request: PushRequest) 
     from wasmctl.oci.push import Opening, push_image
 
     destination = request.destination
-    # The registry is looked at in the background while the image is made.
-    with (
-        Opening(destination.reference, tags=destination.tags, options=request.options) as opening,
-        packaged(project, session, request.package) as image,
-    ):
+    with contextlib.ExitStack() as stack:
+        # The registry is looked at in the background while the image is made.
+        opening = request.opening or stack.enter_context(
+            Opening(destination.reference, tags=destination.tags, options=request.options)
+        )
+        image = stack.enter_context(packaged(project, session, request.package))
         label = f"pushing {destination.reference}"
         with session.console.transfer(label, image.size) as advance:
             done = push_image(

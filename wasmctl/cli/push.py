@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,6 +26,8 @@ from wasmctl.session import Session
 if TYPE_CHECKING:
     from wasmctl.flow import PushRequest, Shipped
     from wasmctl.oci.destination import Destination
+    from wasmctl.oci.options import RegistryOptions
+    from wasmctl.oci.push import Opening
     from wasmctl.project.project import Project
 
 __all__ = ["register"]
@@ -77,8 +80,6 @@ def register(app: typer.Typer) -> None:
     ) -> Result:
         """Build, package and push to a registry."""
         from wasmctl.cli.registry import registry_options
-        from wasmctl.flow import PackageRequest, PushRequest, tell_as_it_stands
-        from wasmctl.oci.image import Format
 
         session: Session = ctx.obj
         chosen = _format(via, format_)
@@ -96,26 +97,44 @@ def register(app: typer.Typer) -> None:
             ca_file=ca_file,
             insecure=insecure,
         )
-        requests = [
-            (
-                project,
-                PushRequest(
-                    destination=_destination(project, session, ref, tags or []),
-                    package=PackageRequest(
-                        format=Format(project.settings.image.format),
-                        annotate_git=annotate_git,
-                        build=not no_build,
-                    ),
-                    options=options,
-                    move_tag=move_tag,
-                    via_docker=via is Via.DOCKER,
-                ),
-            )
-            for project in projects
+        targets = [
+            (project, _destination(project, session, ref, tags or [])) for project in projects
         ]
-        for project in projects if no_build else ():
-            tell_as_it_stands(project, session)
-        return _push_all(requests, session)
+        with contextlib.ExitStack() as stack:
+            opening = None
+            if via is Via.REGISTRY and len(targets) == 1:
+                opening = stack.enter_context(_opening(targets[0][1], options))
+            # All that an image needs is loaded while the registry is already being reached.
+            from wasmctl.flow import PackageRequest, PushRequest, tell_as_it_stands
+            from wasmctl.oci.image import Format
+
+            for project in projects if no_build else ():
+                tell_as_it_stands(project, session)
+            requests = [
+                (
+                    project,
+                    PushRequest(
+                        destination=destination,
+                        package=PackageRequest(
+                            format=Format(project.settings.image.format),
+                            annotate_git=annotate_git,
+                            build=not no_build,
+                        ),
+                        options=options,
+                        move_tag=move_tag,
+                        via_docker=via is Via.DOCKER,
+                        opening=opening,
+                    ),
+                )
+                for project, destination in targets
+            ]
+            return _push_all(requests, session)
+
+
+def _opening(destination: Destination, options: RegistryOptions) -> Opening:
+    from wasmctl.oci.push import Opening
+
+    return Opening(destination.reference, tags=destination.tags, options=options)
 
 
 def _push_all(requests: list[tuple[Project, PushRequest]], session: Session) -> Result:
