@@ -22,7 +22,6 @@ from wasmctl.project.git import find_commit, find_source, find_version
 from wasmctl.project.project import Project
 from wasmctl.project.record import note_image, read_record
 from wasmctl.session import Session
-from wasmctl.toolchain.build import build_module
 from wasmctl.toolchain.module import BuildRequest, Module
 
 if TYPE_CHECKING:
@@ -100,6 +99,8 @@ def build_all(
 
 def build_one(project: Project, session: Session, request: BuildRequest) -> Module:
     """Build one project and say so."""
+    from wasmctl.toolchain.build import build_module
+
     module = build_module(project, session, request=request)
     verb = "fresh" if module.fresh else "built"
     shown = _relative(module.path, session.cwd)
@@ -355,6 +356,8 @@ def _pool() -> Iterator[ThreadPoolExecutor]:
 def _attempt(
     project: Project, session: Session, request: BuildRequest, starts: Callable[[], None]
 ) -> Outcome:
+    from wasmctl.toolchain.build import build_module
+
     starts()
     try:
         return Outcome(project=project, module=build_module(project, session, request=request))
