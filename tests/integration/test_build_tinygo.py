@@ -109,6 +109,47 @@ def test_the_target_of_flag_and_settings(build: Builder, tmp_path: Path) -> None
     assert build(small(tmp_path / "small"), "tinygo", request, build=settings).target == "wasi"
 
 
+@pytest.mark.parametrize("target", ["wasip1", "wasm32-wasi", "wasm32-wasip1"])
+@pytest.mark.parametrize(("version", "name"), [(OLD, "wasi"), (NEW, "wasip1")])
+def test_wasi_by_all_its_names(
+    build: Builder, tmp_path: Path, target: str, version: str, name: str
+) -> None:
+    use(build, version)
+    assert build(small(tmp_path / "small"), "tinygo", BuildRequest(target=target)).target == name
+    assert build.talk.count(f"is called `{name}` in TinyGo") == (target != name)
+
+
+def test_a_target_behind_the_dashes_is_told(build: Builder, tmp_path: Path) -> None:
+    use(build, NEW)
+    request = BuildRequest(args=("-target=wasi",))
+    assert build(small(tmp_path / "small"), "tinygo", request).target == "wasi"
+
+
+def test_a_target_that_makes_components(build: Builder, tmp_path: Path) -> None:
+    use(build, NEW)
+    with pytest.raises(UsageError, match="makes a WebAssembly component") as caught:
+        build(small(tmp_path / "small"), "tinygo", BuildRequest(target="wasip2"))
+    assert caught.value.code == "bad-target"
+
+
+@pytest.mark.parametrize(
+    ("argument", "message", "hint"),
+    [
+        ("-bogus", "provided but not defined: -bogus", "has no flag `-bogus`"),
+        ("-opt=9", "invalid -opt=9", "say one of these: none, 0, 1, 2, s, z"),
+        ("x.go", "single positional argument", "flags alone"),
+        ("-target=nope", "failed", "has no target `nope`"),
+    ],
+)
+def test_arguments_that_tinygo_refuses(
+    build: Builder, tmp_path: Path, argument: str, message: str, hint: str
+) -> None:
+    use(build, NEW)
+    with pytest.raises(ToolFailed, match=message) as caught:
+        build(small(tmp_path / "small"), "tinygo", BuildRequest(args=(argument,)))
+    assert hint in (caught.value.hint or "")
+
+
 @pytest.mark.parametrize("name", ["with space", "quote'\"s", "$(touch x)ü;&"])
 def test_odd_folder_names(build: Builder, tmp_path: Path, name: str) -> None:
     use(build, NEW)
@@ -144,7 +185,7 @@ def test_a_go_mod_that_asks_for_more_than_tinygo_takes(build: Builder, tmp_path:
     with pytest.raises(ToolMissing, match=r"asks for Go 1\.24; TinyGo 0\.31\.2") as caught:
         build(small(tmp_path / "small", go="1.24"), "tinygo")
     assert caught.value.code == "tinygo-too-old"
-    assert caught.value.hint == "install TinyGo 0.36 or newer, or lower the `go` line of go.mod"
+    assert caught.value.hint == "install TinyGo 0.36 or newer, or `go mod edit -go=1.22`"
 
 
 @pytest.mark.parametrize(
@@ -180,6 +221,17 @@ def test_a_go_mod_without_the_sdk(build: Builder, tmp_path: Path) -> None:
     with pytest.raises(ToolFailed) as caught:
         build(project, "tinygo")
     assert caught.value.hint == f"`go get {SDK}/proxywasm` adds it to go.mod"
+
+
+@pytest.mark.parametrize(("version", "sdk"), [(OLD, "v0.23.0"), (NEW, "v0.24.0")])
+def test_a_go_mod_that_nothing_asks_an_sdk_of(
+    build: Builder, tmp_path: Path, version: str, sdk: str
+) -> None:
+    use(build, version)
+    files = {"go.mod": "module x\n\ngo 1.20\n", "main.go": "package main\n\nfunc main() {}\n"}
+    with pytest.raises(UsageError) as caught:
+        build(write(tmp_path / "small", files), "tinygo")
+    assert (caught.value.code, caught.value.hint) == ("no-sdk", f"`go get {SDK}@{sdk}`")
 
 
 def test_a_package_that_is_not_main(build: Builder, tmp_path: Path) -> None:

@@ -369,7 +369,8 @@ def test_a_copy_of_a_project_is_not_fresh_by_the_original(
     """Its record came along, and names the files of the folder that it was copied from."""
     build = Builder(user_env)
     original, copy = tmp_path / "original", tmp_path / "copy"
-    main = "package main\n\nfunc main() {}\n\nfunc init() { println(1) }\n"
+    marker = "//export proxy_abi_version_0_2_0\nfunc abi() {}\n"
+    main = f"package main\n\n{marker}\nfunc main() {{}}\n\nfunc init() {{ println(1) }}\n"
     write(original, {"go.mod": "module example.com/p\n\ngo 1.22\n", "main.go": main})
     build.env["WASMCTL_TINYGO"] = NEW
     build(original, "tinygo")

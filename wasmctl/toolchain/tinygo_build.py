@@ -24,6 +24,7 @@ from wasmctl.toolchain.gofiles import (
     module_file,
     read_go_mod,
     require_main_package,
+    require_sdk,
     source_files,
 )
 from wasmctl.toolchain.golist import watch_packages
@@ -31,7 +32,13 @@ from wasmctl.toolchain.inputs import Inputs
 from wasmctl.toolchain.job import Compiled, Job, command_line
 from wasmctl.toolchain.sections import without_debug_sections
 from wasmctl.toolchain.tinygo_go import TinyGo, ready_tinygo
-from wasmctl.toolchain.tinygo_releases import NOTTINYGC, advise, flags_for
+from wasmctl.toolchain.tinygo_releases import (
+    NOTTINYGC,
+    advise,
+    flags_for,
+    sdk_for,
+    target_name,
+)
 from wasmctl.toolchain.tools import Tool
 
 if TYPE_CHECKING:
@@ -41,6 +48,16 @@ __all__ = ["compile_changed"]
 
 # What TinyGo, or the go below it, says → what to do.
 _HINTS: Final[Mapping[str, str]] = {
+    r"flag provided but not defined: (-\S+)": (
+        "this TinyGo has no flag `{0}`: look at what stands behind `--`, and at `[build] args`"
+    ),
+    r"(?m)^invalid .*valid values are (.+)": "say one of these: {0}",
+    r"only accepts a single positional argument": (
+        "flags alone may stand behind `--`: the package is the project's folder"
+    ),
+    r"targets/([\w.-]+)\.json: no such file": (
+        "this TinyGo has no target `{0}`: leave it out, or say `wasip1`"
+    ),
     r"could not find wasm-opt": "install binaryen, which has `wasm-opt`",
     r"download go[\d.]+|toolchain not available": (
         "see that the network and `GOPROXY` work, or put a Go that this TinyGo takes on PATH"
@@ -66,6 +83,7 @@ def compile_changed(job: Job, tool: Tool, env: Mapping[str, str], key: str | Non
     require_main_package(job.project.folder)
     go_mod = _go_mod(job)
     tinygo = ready_tinygo(job, tool, env)
+    require_sdk(job.project.folder, f"`go get {sdk_for(tinygo.version)}`")
     flags = _flags(job, tinygo, go_mod)
     tail = [*_spelt(flags), *job.args, *_merged_tags(job, flags), _package(job.project.folder)]
     result = job.scratch / "plugin.wasm"
@@ -93,7 +111,7 @@ def compile_changed(job: Job, tool: Tool, env: Mapping[str, str], key: str | Non
     result.write_bytes(without_debug_sections(result.read_bytes()))
     return Compiled(
         path=result,
-        target=flags.get("-target", "") or job.target or "",
+        target=flags.get("-target") or _given_target(job),
         fresh=False,
         tools=tinygo.tools,
         inputs=None if inputs is None else inputs.to_json(),
@@ -134,7 +152,7 @@ def _flags(job: Job, tinygo: TinyGo, go_mod: GoMod) -> dict[str, str]:
         main_body=main_body,
     )
     if job.target is not None:
-        flags["-target"] = job.target
+        flags["-target"] = _target(job, tinygo, job.target)
     given = {f"-{arg.lstrip('-').partition('=')[0]}" for arg in job.args if arg.startswith("-")}
     if main_body and release.reactor and not release.legacy and "-buildmode" not in given:
         raise UsageError(
@@ -143,6 +161,29 @@ def _flags(job: Job, tinygo: TinyGo, go_mod: GoMod) -> dict[str, str]:
             hint="register the contexts in `func init()`, or use TinyGo 0.36 or newer",
         )
     return {name: value for name, value in flags.items() if name not in given - {"-tags"}}
+
+
+def _target(job: Job, tinygo: TinyGo, wanted: str) -> str:
+    """Return this TinyGo's name of a target.
+
+    Raises:
+        UsageError: it makes no module.
+    """
+    if wanted in {"wasip2", "wasm32-wasip2"}:
+        message = f"`{wanted}` makes a WebAssembly component, and proxies load modules"
+        raise UsageError("bad-target", message, hint="leave the target out, or say `wasip1`")
+    target = target_name(wanted, tinygo.release)
+    if target != wanted:
+        job.session.console.say(
+            f"`{wanted}` is called `{target}` in TinyGo {tinygo.version}; compiling for that"
+        )
+    return target
+
+
+def _given_target(job: Job) -> str:
+    """Return the target that the further arguments name; none is the machine's own."""
+    found = re.search(r"(?:^|\s)--?target[=\s](\S+)", " ".join(job.args))
+    return found[1] if found else ""
 
 
 def _spelt(flags: Mapping[str, str]) -> list[str]:
@@ -175,11 +216,11 @@ def _failure(job: Job, tinygo: TinyGo, done: Completed, go_mod: GoMod) -> ToolFa
     requires = {
         name: found for name, found in go_mod.requires.items() if name not in go_mod.replaced
     }
+    hint = hint_for(done.stderr, _HINTS)
     advice = advise(tinygo.version, requires)
-    if advice is not None:
+    if hint is None and advice is not None:
         message = f"{named} could not compile `{job.project.name}`; its words are above"
         return ToolFailed("compile-failed", message, hint=advice, output=output)
-    hint = hint_for(done.stderr, _HINTS)
     if re.search(r"\.go:\d+:\d+: ", done.stderr) and hint is None:
         message = (
             f"{named} could not compile `{job.project.name}`: the errors above are about its code"
@@ -187,5 +228,9 @@ def _failure(job: Job, tinygo: TinyGo, done: Completed, go_mod: GoMod) -> ToolFa
         hint = "correct the first of them and build again"
     else:
         message = f"{named} failed (exit code {done.exit_code}); its words are above"
+    # It pours its help after what it has against its arguments.
+    if re.search(r"^(?:Usage of |Build compiles the packages)", done.stderr, re.MULTILINE):
+        first = done.stderr.strip().partition("\n")[0]
+        message = f"{named} does not take its arguments: {first}"
     hint = hint or "the error above is TinyGo's: it says what to do"
     return ToolFailed("compile-failed", message, hint=hint, output=output)

@@ -130,10 +130,11 @@ def _require_fit(folder: Path, version: str, release: Release) -> None:
             continue
         able = next((row.since for row in RELEASES if row.go[1] >= numbers(wanted)[1]), None)
         newer = "a newer TinyGo" if able is None else f"TinyGo {able[0]}.{able[1]} or newer"
+        edit = "go mod edit" if name == "go.mod" else "go work edit"
         raise ToolMissing(
             "tinygo-too-old",
             f"`{path}` asks for Go {wanted}; TinyGo {version} takes Go up to 1.{release.go[1]}",
-            hint=f"install {newer}, or lower the `go` line of {name}",
+            hint=f"install {newer}, or `{edit} -go=1.{release.go[1]}`",
         )
 
 

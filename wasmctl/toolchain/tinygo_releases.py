@@ -23,6 +23,8 @@ __all__ = [
     "go_toolchain",
     "numbers",
     "release_for",
+    "sdk_for",
+    "target_name",
 ]
 
 NOTTINYGC: Final = "github.com/wasilibs/nottinygc"
@@ -108,20 +110,31 @@ def flags_for(release: Release, *, nottinygc: bool, main_body: bool) -> dict[str
     return flags
 
 
+def target_name(wanted: str, release: Release) -> str:
+    """Return what a release calls a target: WASI preview 1 has a name for every taste."""
+    others = {"wasip1", "wasm32-wasi", "wasm32-wasip1"}
+    return release.target if wanted in others else wanted
+
+
+def sdk_for(version: str) -> str:
+    """Return the SDK that goes with a TinyGo, as `go get` takes it."""
+    return f"{_SDK}@{'v0.23.0' if numbers(version) < _UINTPTR_TINYGO else 'v0.24.0'}"
+
+
 def advise(version: str, requires: Mapping[str, str]) -> str | None:
     """Return how to bring a TinyGo and a project's modules together, where they do not go."""
-    number = numbers(version)
     sdk = requires.get(_SDK)
-    old_tinygo = number < _UINTPTR_TINYGO
+    old_tinygo = numbers(version) < _UINTPTR_TINYGO
+    misfits = {}
     if sdk is not None and old_tinygo != (numbers(sdk) < _UINTPTR_SDK):
-        wanted, release = ("0.32 or newer", "v0.23.0") if old_tinygo else ("0.31.2", "v0.24.0")
-        return (
-            f"`{_SDK}` {sdk} does not go with TinyGo {version}: `go get {_SDK}@{release}`, "
-            f"or take TinyGo {wanted} (`WASMCTL_TINYGO` names the one to use)"
-        )
+        misfits[f"`{_SDK}` {sdk}"] = f"`go get {sdk_for(version)}`"
     if NOTTINYGC in requires and not old_tinygo:
-        return (
-            f"`{NOTTINYGC}` does not go with TinyGo {version}: remove its import and run "
-            f"`go mod tidy`, or take TinyGo 0.31.2 (`WASMCTL_TINYGO` names the one to use)"
-        )
-    return None
+        misfits[f"`{NOTTINYGC}`"] = f"remove the import of `{NOTTINYGC}` and run `go mod tidy`"
+    if not misfits:
+        return None
+    verb = "do" if len(misfits) > 1 else "does"
+    return (
+        f"{' and '.join(misfits)} {verb} not go with TinyGo {version}: "
+        f"{', then '.join(misfits.values())}; or take TinyGo "
+        f"{'0.32 or newer' if old_tinygo else '0.31.2'} (`WASMCTL_TINYGO` names the one to use)"
+    )

@@ -69,9 +69,14 @@ def test_what_the_table_does_not_know(version: str) -> None:
 @pytest.mark.parametrize(
     ("version", "requires", "told"),
     [
-        ("0.31.2", {SDK: "v0.24.0"}, "@v0.23.0`, or take TinyGo 0.32 or newer"),
-        ("0.39.0", {SDK: "v0.22.0"}, "@v0.24.0`, or take TinyGo 0.31.2"),
-        ("0.39.0", {SDK: "v0.24.0", NOTTINYGC: "v0.7.1"}, "remove its import"),
+        ("0.31.2", {SDK: "v0.24.0"}, "@v0.23.0`; or take TinyGo 0.32 or newer"),
+        ("0.39.0", {SDK: "v0.22.0"}, "@v0.24.0`; or take TinyGo 0.31.2"),
+        ("0.39.0", {SDK: "v0.24.0", NOTTINYGC: "v0.7.1"}, "remove the import of"),
+        (
+            "0.39.0",
+            {SDK: "v0.23.0", NOTTINYGC: "v0.7.1"},
+            f"`{SDK}` v0.23.0 and `{NOTTINYGC}` do not",
+        ),
     ],
 )
 def test_advice_where_things_do_not_go_together(
