@@ -6,6 +6,7 @@ into text and an exit code.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
 import os
@@ -188,6 +189,10 @@ def _console(args: Sequence[str], env: Mapping[str, str]) -> Console:
 
 def _session(console: Console, tail: tuple[str, ...], *, asks: bool, debug: bool) -> Session:
     env = dict(os.environ)
+    if not env.get("HOME"):
+        # Compilers do not look further (go: "module cache not found"); the password database knows.
+        with contextlib.suppress(RuntimeError):
+            env["HOME"] = str(Path.home())
     terminal = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
     off = env.get("CI") or env.get("WASMCTL_NO_INPUT")
     try:
