@@ -185,6 +185,24 @@ def hanging(handler: FaultHandler) -> None:
     handler.close_connection = True
 
 
+def dripping(handler: FaultHandler) -> None:
+    """Answer with a byte every tenth of a second, without end; before it only with a head."""
+    handler.body()
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000000")
+    handler.end_headers()
+    while not handler.registry.over.wait(0.1):
+        handler.wfile.write(b" ")
+
+
+def dripping_head(handler: FaultHandler) -> None:
+    """Let even the answer's head drip."""
+    handler.body()
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+    while not handler.registry.over.wait(0.1):
+        handler.wfile.write(b"x")
+
+
 def cutting(*, after: int) -> Callable[[FaultHandler], None]:
     """Return the fault of cutting the connection when `after` bytes of the request's body came."""
 

@@ -16,12 +16,14 @@ from tests.integration.faults import (
     FaultyRegistry,
     answering,
     cutting,
+    dripping,
+    dripping_head,
     hanging,
 )
 from tests.integration.images import make_image
 from tests.integration.registries import RunningRegistry, make_certificate
 from wasmctl.errors import ExitCode, RegistryError, Unreadable, WasmctlError
-from wasmctl.oci import transport
+from wasmctl.oci import pace, transport
 from wasmctl.oci.image import Image
 from wasmctl.oci.options import RegistryOptions
 from wasmctl.oci.push import push_image
@@ -124,6 +126,69 @@ def test_a_registry_that_stops_reading_a_blob(
     faulty_registry.fault(f"PUT .*{image.layers[0].digest}", stop_reading)
     error = failure(image, faulty_registry.new_name())
     assert error.code == "registry-timeout"
+    assert "took nothing of what is sent for 2 s" in error.message
+
+
+@pytest.mark.parametrize("drip", [dripping, dripping_head])
+@pytest.mark.parametrize("pattern", ["GET /v2/$", "GET .*/manifests/", "PUT .*/blobs/"])
+def test_a_registry_that_answers_a_byte_now_and_then(
+    faulty_registry: FaultyRegistry,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    pattern: str,
+    drip: Callable[[FaultHandler], None],
+) -> None:
+    """Each byte comes soon enough, the whole never does."""
+    monkeypatch.setattr(pace, "_GRACE", 1.0)
+    faulty_registry.fault(pattern, drip)
+    started = time.monotonic()
+    error = failure(make_image(tmp_path), faulty_registry.new_name())
+    assert time.monotonic() - started < 5
+    assert error.code == "registry-timeout"
+    assert re.search(r"` answers too slowly: \d+ bytes within 1 s", error.message)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_registry_that_stops_in_the_middle_of_an_answer(
+    faulty_registry: FaultyRegistry, tmp_path: Path
+) -> None:
+    def stop(handler: FaultHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
+        hanging(handler)
+
+    faulty_registry.fault("GET .*/manifests/", stop)
+    error = failure(make_image(tmp_path), faulty_registry.new_name())
+    assert error.code == "registry-timeout"
+    assert "stopped in the middle of its answer: nothing came for 2 s" in error.message
+
+
+def test_a_host_that_takes_the_connection_and_no_tls(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host = f"127.0.0.1:{silent.getsockname()[1]}"
+        error = failure(
+            make_image(tmp_path), f"{host}/acme/x", RegistryOptions(env={}, plain_http=False)
+        )
+    assert error.message == f"`{host}` said nothing for 5 s"
+
+
+def test_something_that_speaks_another_protocol(tmp_path: Path) -> None:
+    def greet(listening: socket.socket) -> None:
+        while True:
+            try:
+                taken, _ = listening.accept()
+            except OSError:
+                return
+            with taken:
+                taken.recv(4096)
+                taken.sendall(b"SSH-2.0-OpenSSH_9.2p1\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=greet, args=[listening], daemon=True).start()
+        host = f"127.0.0.1:{listening.getsockname()[1]}"
+        error = failure(make_image(tmp_path), f"{host}/acme/x")
+        listening.shutdown(socket.SHUT_RDWR)
+    assert error.code == "no-http"
+    assert error.message == f"`{host}` does not speak HTTP: it says `SSH-2.0-OpenSSH_9.2p1`"
 
 
 def test_credentials_are_wanted_and_none_are_there(
@@ -364,6 +429,17 @@ def test_a_registry_that_redirects_in_circles(
 ) -> None:
     faulty_registry.fault("HEAD ", lambda handler: handler.answer(307, {"Location": handler.path}))
     assert failure(make_image(tmp_path), faulty_registry.new_name()).code == "registry-redirects"
+
+
+@pytest.mark.parametrize("location", ["file:///etc/passwd", "http://:80/x"])
+@pytest.mark.parametrize(("pattern", "status"), [("HEAD .*/manifests/", 307), ("POST ", 202)])
+def test_a_registry_that_sends_us_to_no_web_address(
+    faulty_registry: FaultyRegistry, tmp_path: Path, pattern: str, status: int, location: str
+) -> None:
+    faulty_registry.fault(pattern, answering(status, Location=location))
+    error = failure(make_image(tmp_path), faulty_registry.new_name())
+    assert error.code == "registry-redirects"
+    assert f"sends us on to `{location}`, which is no address" in error.message
 
 
 def test_relative_locations_with_queries(faulty_registry: FaultyRegistry, tmp_path: Path) -> None:

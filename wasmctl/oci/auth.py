@@ -18,7 +18,7 @@ from urllib.parse import urlencode, urlsplit
 
 from wasmctl.errors import RegistryError
 from wasmctl.oci.credentials import Credentials
-from wasmctl.oci.transport import Answer, Reply, Transport, refuse_downgrade
+from wasmctl.oci.transport import Answer, Reply, Transport, check_redirect
 
 __all__ = ["Authorizer", "Challenge", "parse_challenges"]
 
@@ -137,7 +137,7 @@ class Authorizer:
                 " no address",
                 hint="the registry's token settings (`realm`) must be mended",
             )
-        refuse_downgrade(asked_by, realm)
+        check_redirect(asked_by, realm)
         query = [("service", parameters["service"])] if parameters.get("service") else []
         scopes = _scopes(self._scope, parameters.get("scope", ""))
         reply = self._transport.persist(lambda: self._ask(realm, query, scopes))

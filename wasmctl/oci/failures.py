@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import ipaddress
+import re
 import socket
 import ssl
 import threading
@@ -15,7 +17,7 @@ from urllib3 import exceptions as urllib3_errors
 
 from wasmctl.errors import RegistryError
 
-__all__ = ["Cut", "explain_failure", "resolve"]
+__all__ = ["Cut", "TooSlowError", "explain_failure", "resolve"]
 
 # What OpenSSL, in its versions, calls an answer that is no TLS.
 _NO_TLS: Final = frozenset(
@@ -25,10 +27,19 @@ _NO_TLS: Final = frozenset(
 # X509_V_ERR_*, from `man X509_STORE_CTX_get_error`.
 _EXPIRED: Final = frozenset({9, 10})
 _OTHER_NAME: Final = frozenset({62, 64})
+# How much of foreign words is shown.
+_LONGEST: Final = 200
+# How a sentence begins, and no name: `Connection reset`, not `SSH-2.0` or `IncompleteRead`.
+_SENTENCE: Final = re.compile(r"[A-Z][a-z]* ")
+_SECONDS: Final = re.compile(r"read timeout=([\d.]+)")
 
 
 class Cut(RegistryError):
     """The connection ended in the middle; the same may go well a second time."""
+
+
+class TooSlowError(TimeoutError):
+    """An answer that would take for ever; its words go on where the host was named."""
 
 
 def resolve(host: str, *, seconds: float) -> None:
@@ -79,7 +90,7 @@ def explain_failure(
     for cause in causes:
         match cause:
             case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
-                return _cut(host, cause)
+                return _cut(host, _reason(cause))
             case ssl.SSLError():
                 return _explain_tls(cause, host, url)
             case urllib3_errors.NameResolutionError() | socket.gaierror():
@@ -101,6 +112,9 @@ def _explain_silence(
     causes: list[BaseException], host: str, waited: tuple[float, float]
 ) -> RegistryError | None:
     for cause in causes:
+        if isinstance(cause, TooSlowError):
+            return _timeout(f"`{host}` {cause}")
+    for cause in causes:
         match cause:
             case urllib3_errors.NewConnectionError():  # of urllib3's time-outs, but none itself
                 return RegistryError(
@@ -110,8 +124,13 @@ def _explain_silence(
                 )
             case urllib3_errors.ConnectTimeoutError():
                 return _timeout(f"`{host}` could not be connected to within {waited[0]:.0f} s")
-            case urllib3_errors.ReadTimeoutError() | TimeoutError():
-                return _timeout(f"`{host}` took the request and said nothing for {waited[1]:.0f} s")
+            case urllib3_errors.ReadTimeoutError():
+                found = _SECONDS.search(str(cause))
+                seconds = float(found[1]) if found else waited[1]
+                return _timeout(f"`{host}` said nothing for {seconds:.0f} s")
+            case TimeoutError():
+                # What is read would be the cause above.
+                return _timeout(f"`{host}` took nothing of what is sent for {waited[1]:.0f} s")
             case _:
                 pass
     return None
@@ -124,13 +143,22 @@ def _explain_rest(error: Exception, causes: list[BaseException], host: str) -> R
             f"`{host}` cannot be asked: {_reason(error)}",
             hint="check the registry's address and the proxy's",
         )
-    return _cut(host, causes[-1])
+    for cause in causes:
+        if isinstance(cause, http.client.IncompleteRead):
+            return _cut(host, "its answer ended too early")
+        if type(cause) is http.client.BadStatusLine:
+            return RegistryError(
+                "no-http",
+                f"`{host}` does not speak HTTP: it says `{_printable(str(cause.args[0]))}`",
+                hint="check host and port: something else listens there",
+            )
+    return _cut(host, _reason(causes[-1]))
 
 
-def _cut(host: str, cause: BaseException) -> Cut:
+def _cut(host: str, reason: str) -> Cut:
     return Cut(
         "registry-cut",
-        f"`{host}` cut the connection: {_reason(cause)}",
+        f"`{host}` cut the connection: {reason}",
         hint="try again; if it stays so, look at the registry's log and at proxies in between",
     )
 
@@ -209,4 +237,9 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, ssl.SSLError) and error.reason:
         return str(error.reason).replace("_", " ").lower()
     words = str(error).partition("(<")[0].strip() or type(error).__name__
-    return words[:1].lower() + words[1:].rstrip(".")
+    words = _printable(words).rstrip(".")
+    return words[:1].lower() + words[1:] if _SENTENCE.match(words) else words
+
+
+def _printable(words: str) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in words[:_LONGEST]).strip()

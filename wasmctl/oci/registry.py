@@ -27,7 +27,7 @@ from wasmctl.oci.download import Download
 from wasmctl.oci.image import Blob, Image, MediaType, digest_of
 from wasmctl.oci.options import RegistryOptions
 from wasmctl.oci.reference import Reference
-from wasmctl.oci.transport import Answer, Reply, Transport, refuse_downgrade, same_origin
+from wasmctl.oci.transport import Answer, Reply, Transport, check_redirect, same_origin
 from wasmctl.oci.upload import Upload
 
 __all__ = ["Registry", "RemoteImage", "check_login", "fetch_image"]
@@ -255,7 +255,7 @@ class Registry:
             return started
         started.read_all()
         target = urljoin(started.url, location)
-        refuse_downgrade(begin, target)
+        check_redirect(begin, target)
         joint = "&" if "?" in target else "?"
         return self._exchange(
             "PUT",

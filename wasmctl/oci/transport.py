@@ -1,7 +1,7 @@
 """HTTP that cannot hang, cannot be led astray and says what went wrong.
 
-The only home of timeouts, retries, redirects and proxies. Knows nothing of registries' API, of
-credentials but that they stay with their origin, or of oras.
+The only home of retries, redirects and proxies and, with pace.py, of time-outs. Knows nothing of
+registries' API, of credentials but that they stay with their origin, or of oras.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from wasmctl import __version__
 from wasmctl.errors import RegistryError, UsageError
 from wasmctl.oci.failures import Cut, explain_failure, resolve
 from wasmctl.oci.options import RegistryOptions, find_proxy
+from wasmctl.oci.pace import pace
 from wasmctl.oci.parallel import THREADS
 from wasmctl.oci.upload import Upload
 
-__all__ = ["Answer", "Reply", "Transport", "refuse_downgrade", "same_origin"]
+__all__ = ["Answer", "Reply", "Transport", "check_redirect", "same_origin"]
 
 # Seconds: to connect (each address of a host), and for a server to say something.
 _CONNECT: Final = 5.0
@@ -38,6 +39,8 @@ _WORTH_ANOTHER: Final = frozenset({429, 500, 502, 503, 504})
 _SMALL: Final = 4 * 1024 * 1024
 # Bytes of a body that are read and sent at once.
 _BLOCK: Final = 128 * 1024
+# How much of an address an error shows.
+_SHOWN: Final = 120
 _PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 
 
@@ -168,7 +171,7 @@ class Transport:
             if target is None:
                 return reply
             reply.close()
-            refuse_downgrade(url, target)
+            check_redirect(url, target)
             if not same_origin(url, target):
                 sent.pop("Authorization", None)
             url = target
@@ -247,7 +250,9 @@ class Transport:
         with self._lock:
             key = (secure, proxy)
             if key not in self._managers:
-                self._managers[key] = self._new_manager(proxy, secure=secure)
+                manager = self._new_manager(proxy, secure=secure)
+                pace(manager)
+                self._managers[key] = manager
             return self._managers[key]
 
     def _new_manager(self, proxy: str | None, *, secure: bool) -> urllib3.PoolManager:
@@ -291,20 +296,34 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
 
 
-def refuse_downgrade(url: str, target: str) -> None:
-    """Refuse to go on from https to anything else.
+def check_redirect(url: str, target: str) -> None:
+    """Refuse to be sent to what is no web address, or from https to http.
 
     Raises:
-        RegistryError: `insecure-redirect`.
+        RegistryError: `registry-redirects`, `insecure-redirect`.
     """
-    if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
+    parts = urlsplit(target)
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise RegistryError(
+            "registry-redirects",
+            f"`{urlsplit(url).netloc}` sends us on to `{_shown(target)}`, which is no address of a"
+            " registry",
+            hint="check the registry's address, and what stands before it",
+        )
+    if urlsplit(url).scheme == "https" and parts.scheme != "https":
         raise RegistryError(
             "insecure-redirect",
             f"`{urlsplit(url).netloc}` answers over https and sends us on to"
-            f" `{urlsplit(target).scheme}://{urlsplit(target).netloc}`",
+            f" `{parts.scheme}://{parts.netloc}`",
             hint="the registry does not know its own address: a proxy that ends TLS before it must"
             " send it `X-Forwarded-Proto: https`",
         )
+
+
+def _shown(url: str) -> str:
+    """Return an address without what may be secret in it."""
+    bare = url.partition("?")[0]
+    return bare if len(bare) <= _SHOWN else f"{bare[:_SHOWN]}..."
 
 
 def _redirect(method: str, reply: Reply) -> str | None:
