@@ -146,7 +146,7 @@ def test_an_interruption_ends_the_wait_of_builds_side_by_side(
 ) -> None:
     projects = [small_go(tmp_path / name) for name in ("one", "two")]
     Builder(user_env)(projects[0], "go")
-    argv = [WASMCTL, "build", *projects]
+    argv: list[str | Path] = [WASMCTL, "build", *projects]
     with (projects[0] / "dist/.lock").open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         child = subprocess.Popen(argv, env=user_env, stderr=subprocess.PIPE, text=True)
