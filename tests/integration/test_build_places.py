@@ -214,3 +214,16 @@ def test_a_killed_build_does_not_stop_the_next(user_env: dict[str, str], tmp_pat
     child.wait()
     assert not Builder(user_env)(project, "go").fresh
     assert sys.platform == "win32" or not leftovers(project / "dist")
+
+
+@pytest.mark.root
+def test_a_full_temporary_folder_is_named(build: Builder, tmp_path: Path) -> None:
+    project = small_go(tmp_path / "small")
+    build(project, "go")
+    with mounted_disk(tmp_path / "disk") as disk:
+        build.env["TMPDIR"] = str(disk)
+        with pytest.raises(UsageError) as caught:
+            build(project, "go")
+    assert caught.value.code == "cannot-write"
+    assert f"`{disk}`: no space left" in caught.value.message
+    assert "TMPDIR" in (caught.value.hint or "")
