@@ -13,7 +13,6 @@ import hashlib
 import mmap
 import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -77,7 +76,7 @@ def build_module(project: Project, session: Session, *, request: BuildRequest) -
     """
     started = time.monotonic()
     place = request.output or project.module
-    with _telling_obstacles(place, session):
+    with _telling_obstacles(place):
         if request.output is None:
             ensure_dist(project.dist)
             turn: contextlib.AbstractContextManager[None] = _turn(project, session)
@@ -154,9 +153,7 @@ def _put_in_place(job: Job, path: Path) -> tuple[str, int]:
     """
     place = job.place
     _require_module(job, path)
-    # What a toolchain leaves in its place is what the record was true of a moment ago.
-    recorded = job.recorded_sha256
-    sha256 = recorded if path == place and recorded else _digest(path)
+    sha256 = _digest(path)
     if path != place and not (place.is_file() and _digest(place) == sha256):
         with path.open("rb") as source, replacing(place) as target:
             shutil.copyfileobj(source, target, 1 << 20)
@@ -238,7 +235,7 @@ def _locked(descriptor: int) -> bool:
 
 
 @contextlib.contextmanager
-def _telling_obstacles(place: Path, session: Session) -> Iterator[None]:
+def _telling_obstacles(place: Path) -> Iterator[None]:
     """Turn what the operating system has against writing the module into an error for people."""
     try:
         yield
@@ -246,20 +243,9 @@ def _telling_obstacles(place: Path, session: Session) -> Iterator[None]:
         hint = _REMEDIES.get(error.errno or 0)
         if hint is None:
             raise
-        temporary = Path(_scratch(session) or tempfile.gettempdir())
-        where = error.filename if isinstance(error.filename, str) else str(place)
-        # Of a disk that is full nobody says which: the module is made in one folder for the other.
-        if error.filename is None and _free(temporary) < _free(place.parent):
-            where, hint = str(temporary), "make room on that disk, or set `TMPDIR` elsewhere"
+        where = error.filename if isinstance(error.filename, str) else place
         reason = (error.strerror or str(error)).lower()
         raise UsageError("cannot-write", f"`{where}`: {reason}", hint=hint) from error
-
-
-def _free(folder: Path) -> int:
-    try:
-        return shutil.disk_usage(folder).free
-    except OSError:
-        return sys.maxsize
 
 
 def _digest(path: Path) -> str:

@@ -107,13 +107,16 @@ def compile_with_cargo(job: Job) -> Compiled:
     artefact = next(_artefacts(job, done.stdout), None)
     if artefact is None:
         raise _no_cdylib(job)
-    if not (artefact.fresh and job.is_recorded(artefact.path)):
-        _tell_machine_folders(job, cargo, artefact.path)
+    if artefact.fresh and job.recorded_tools and job.is_recorded(artefact.path):
+        tools = job.recorded_tools
+        return Compiled(path=job.place, target=cargo.target, fresh=True, tools=tools)
+    _tell_machine_folders(job, cargo, artefact.path)
+    version = rustc_version(cargo.tool, cargo.config.rustc, job.project.folder, cargo.env)
     return Compiled(
         path=artefact.path,
         target=cargo.target,
         fresh=artefact.fresh,
-        tools=_versions(job, cargo, artefact),
+        tools={} if version is None else {"rustc": version},
     )
 
 
@@ -240,13 +243,6 @@ def _tell_machine_folders(job: Job, cargo: _Cargo, path: Path) -> None:
             f"compiled were taken as they are; for the same bytes on every machine, run "
             f"`cargo clean` once and build again"
         )
-
-
-def _versions(job: Job, cargo: _Cargo, artefact: _Artefact) -> Mapping[str, str]:
-    if artefact.fresh and job.is_recorded(artefact.path):
-        return job.recorded_tools
-    version = rustc_version(cargo.tool, cargo.config.rustc, job.project.folder, cargo.env)
-    return {} if version is None else {"rustc": version}
 
 
 def _lock_too_new(job: Job, cargo: _Cargo, output: str) -> WasmctlError:

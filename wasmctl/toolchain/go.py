@@ -11,15 +11,15 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wasmctl.errors import ToolFailed, ToolMissing, UsageError, WasmctlError
-from wasmctl.process import follow
+from wasmctl.process import capture, follow
 from wasmctl.toolchain.failures import GO_HINTS, hint_for
 from wasmctl.toolchain.gofiles import (
     MainUse,
+    go_flags,
     look_at_main,
     require_main_package,
     require_sdk,
@@ -32,8 +32,11 @@ if TYPE_CHECKING:
 
 __all__ = ["compile_with_go"]
 
-# `-buildmode=c-shared` for wasip1: https://go.dev/doc/go1.24#wasm
-_MINIMUM: Final = 24
+# `-buildmode=c-shared` for wasip1 came with Go 1.24 (https://go.dev/doc/go1.24#wasm), wasip1
+# itself with 1.21.
+_NO_REACTOR: Final = re.compile(
+    r"-buildmode=c-shared not supported on wasip1|unsupported GOOS/GOARCH pair wasip1/wasm"
+)
 _TARGETS: Final = ("wasip1", "wasip1/wasm", "wasm32-wasip1")
 _REMEDY: Final = 'install Go 1.24 or newer (https://go.dev/dl), or `pip install "wasmctl[go]"`'
 _SDK_REMEDY: Final = (
@@ -41,16 +44,6 @@ _SDK_REMEDY: Final = (
 )
 _PLATFORM: Final = {"GOOS": "wasip1", "GOARCH": "wasm"}
 _NEEDS_GO: Final = re.compile(r"requires go >= (\S+) \(running go (\S+?)[;)]")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Go:
-    """A go made ready for one project."""
-
-    tool: Tool
-    env: Mapping[str, str]
-    version: str
-    flags: str
 
 
 def compile_with_go(job: Job) -> Compiled:
@@ -70,40 +63,27 @@ def compile_with_go(job: Job) -> Compiled:
     require_main_package(job.project.folder)
     require_sdk(job.project.folder, _SDK_REMEDY)
     _check_main(job)
-    go = _prepare(job)
+    configured = job.project.settings.build.tool
+    tool = find_tool("go", job.session, configured=configured, folder=job.project.folder)
+    env = {**environment_with(job.env, tool), **_PLATFORM}
     result = job.scratch / "plugin.wasm"
     seeded = _seed(job, result)
-    argv = [str(go.tool.path), "build", *_arguments(job, go), "-o", str(result), *job.args, "."]
+    argv = [str(tool.path), "build", *_arguments(job, env), "-o", str(result), *job.args, "."]
     job.session.console.detail(command_line(argv, **_PLATFORM))
-    done = follow(argv, env=go.env, cwd=job.project.folder, live=job.live, stdin_terminal=job.asks)
+    done = follow(argv, env=env, cwd=job.project.folder, live=job.live, stdin_terminal=job.asks)
     if done.exit_code != 0:
-        raise _failure(job, done)
-    return Compiled(
-        path=result,
-        target="wasip1",
-        fresh=seeded == result.stat().st_ino and job.is_recorded(result),
-        tools={"go": go.version},
-    )
+        raise _failure(job, tool, env, done)
+    if seeded == result.stat().st_ino and job.is_recorded(result) and job.recorded_tools:
+        # Go would have linked again had it been another than the recorded one.
+        return Compiled(path=job.place, target="wasip1", fresh=True, tools=job.recorded_tools)
+    tools = {"go": _version(job, tool, env)}
+    return Compiled(path=result, target="wasip1", fresh=False, tools=tools)
 
 
-def _prepare(job: Job) -> _Go:
-    """Find go, and ask its version where the module's own choice of toolchain counts."""
-    folder = job.project.folder
-    configured = job.project.settings.build.tool
-    tool = find_tool("go", job.session, configured=configured, folder=folder)
-    env = {**environment_with(job.env, tool), **_PLATFORM}
-    # Quick, unless go.mod names a toolchain that go has to fetch first.
-    argv = [str(tool.path), "env", "GOVERSION", "GOFLAGS"]
-    said = follow(
-        argv, env=env, cwd=folder, live=job.live, stdin_terminal=job.asks, stdout_apart=True
-    )
-    if said.exit_code != 0:
-        raise _failure(job, said)
-    version, _, flags = said.stdout.strip().partition("\n")
-    found = re.search(r"go(1\.(\d+)\S*)", version)
-    if found is not None and int(found[2]) < _MINIMUM:
-        raise _too_old(found[1], tool, env)
-    return _Go(tool=tool, env=env, version=found[1] if found else version, flags=flags)
+def _version(job: Job, tool: Tool, env: Mapping[str, str]) -> str:
+    """Ask for the version of the Go that the module chose: not always that of the program."""
+    said = capture([tool.path, "env", "GOVERSION"], env=env, cwd=job.project.folder)
+    return said.stdout.strip().removeprefix("go")
 
 
 def _check_main(job: Job) -> None:
@@ -126,8 +106,8 @@ def _check_main(job: Job) -> None:
             pass
 
 
-def _arguments(job: Job, go: _Go) -> list[str]:
-    given = " ".join((go.flags, *job.args))
+def _arguments(job: Job, env: Mapping[str, str]) -> list[str]:
+    given = " ".join((go_flags(env), *job.args))
     arguments = ["-buildmode=c-shared"]
     if "-trimpath" not in given:
         arguments.append("-trimpath")
@@ -148,24 +128,31 @@ def _seed(job: Job, result: Path) -> int | None:
     """
     if not job.record:
         return None
-    shutil.copyfile(job.place, result)
+    try:
+        shutil.copyfile(job.place, result)
+    except OSError:
+        # A full disk: go links anew, and what it makes there is looked at.
+        result.unlink(missing_ok=True)
+        return None
     return result.stat().st_ino
 
 
-def _too_old(version: str, tool: Tool, env: Mapping[str, str]) -> ToolMissing:
+def _too_old(version: str, tool: Tool, env: Mapping[str, str], output: str) -> ToolMissing:
     message = f"Go {version} (`{tool.path}`) is too old: plug-ins need 1.24 or newer"
     chosen = env.get("GOTOOLCHAIN", "")
     hint = f"unset `GOTOOLCHAIN`, which is `{chosen}`; or {_REMEDY}" if chosen else _REMEDY
-    return ToolMissing("go-too-old", message, hint=hint)
+    return ToolMissing("go-too-old", message, hint=hint, output=output)
 
 
-def _failure(job: Job, done: Completed) -> WasmctlError:
+def _failure(job: Job, tool: Tool, env: Mapping[str, str], done: Completed) -> WasmctlError:
     """Say whose failure it is, after go's own words."""
     output = "" if job.live is not None else done.stderr
     if found := _NEEDS_GO.search(done.stderr):
         message = f"the module needs Go {found[1]}, and this is Go {found[2]}"
         hint = f"install Go {found[1]} or newer, or unset `GOTOOLCHAIN` to let go fetch it"
         return ToolMissing("go-too-old", message, hint=hint, output=output)
+    if _NO_REACTOR.search(done.stderr):
+        return _too_old(_version(job, tool, env), tool, env, output)
     known = hint_for(done.stderr, GO_HINTS)
     if re.search(r"^# ", done.stderr, re.MULTILINE):
         message = f"go could not compile `{job.project.name}`: the errors above are about its code"

@@ -7,7 +7,7 @@ https://go.dev/ref/mod#go-mod-file, https://go.dev/ref/spec
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
@@ -18,6 +18,8 @@ from wasmctl.errors import UsageError
 __all__ = [
     "GoMod",
     "MainUse",
+    "environment_file",
+    "go_flags",
     "has_main_body",
     "imports",
     "local_modules",
@@ -104,6 +106,29 @@ def module_file(folder: Path, name: str = "go.mod") -> Path | None:
     """Return the nearest `name` from `folder` upwards."""
     found = (above / name for above in (folder, *folder.parents))
     return next((path for path in found if path.is_file()), None)
+
+
+def environment_file(env: Mapping[str, str]) -> Path | None:
+    """Return the file of `go env -w`, in os.UserConfigDir; None: there shall be none."""
+    named = env.get("GOENV", "")
+    if named == "off":
+        return None
+    if named:
+        return Path(named)
+    home = env.get("HOME", "/")
+    mac = Path(home, "Library/Application Support")
+    config = str(mac) if mac.is_dir() else env.get("XDG_CONFIG_HOME") or f"{home}/.config"
+    return Path(config, "go/env")
+
+
+def go_flags(env: Mapping[str, str]) -> str:
+    """Return the flags that a go takes from variable or file (`go help environment`)."""
+    if flags := env.get("GOFLAGS"):
+        return flags
+    path = environment_file(env)
+    lines = [] if path is None else _text(path).splitlines()
+    named = [line.removeprefix("GOFLAGS=") for line in lines if line.startswith("GOFLAGS=")]
+    return named[-1] if named else ""
 
 
 def source_files(folder: Path) -> list[Path]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from wasmctl.toolchain.gofiles import local_modules, module_file
+from wasmctl.toolchain.gofiles import environment_file, go_flags, local_modules, module_file
 from wasmctl.toolchain.inputs import Watch, is_trackable
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def watch_packages(listing: str, folder: Path, env: Mapping[str, str]) -> Watch 
         if found := _texts(package, "EmbedPatterns"):
             patterns[place] = found
     files = sorted({*map(str, _module_files(folder, env))})
-    if not is_trackable(env.get("GOFLAGS", ""), _user_file(env)):
+    if not is_trackable(go_flags(env)):
         return None
     return Watch(packages=tuple(packages), patterns=patterns, files=tuple(files))
 
@@ -86,29 +86,8 @@ def _module_files(folder: Path, env: Mapping[str, str]) -> Iterator[Path]:
             yield local / "go.sum"
             # A workspace module's own replacements count, too.
             yield from (inner / "go.mod" for inner in local_modules(local / "go.mod"))
-    if (file := _user_file_path(env)) is not None:
+    if (file := environment_file(env)) is not None:
         yield file
-
-
-def _user_file_path(env: Mapping[str, str]) -> Path | None:
-    """Return the file of `go env -w`, in os.UserConfigDir."""
-    named = env.get("GOENV", "")
-    if named == "off":
-        return None
-    if named:
-        return Path(named)
-    home = env.get("HOME", "/")
-    mac = Path(home, "Library/Application Support")
-    config = str(mac) if mac.is_dir() else env.get("XDG_CONFIG_HOME") or f"{home}/.config"
-    return Path(config, "go/env")
-
-
-def _user_file(env: Mapping[str, str]) -> str:
-    path = _user_file_path(env)
-    try:
-        return "" if path is None else path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
 
 
 def _texts(package: Mapping[str, JSONValue], key: str) -> tuple[str, ...]:

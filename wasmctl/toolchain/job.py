@@ -74,6 +74,12 @@ class Job:
         )
 
     @property
+    def recorded_sha256(self) -> str | None:
+        """The digest that the record names for the module in its place."""
+        sha256 = self._recorded("sha256")
+        return sha256 if isinstance(sha256, str) else None
+
+    @property
     def recorded_target(self) -> str:
         """The target that the record names for the module in its place."""
         return str(self._recorded("target"))
@@ -81,7 +87,7 @@ class Job:
     def is_recorded(self, path: Path) -> bool:
         """Return whether a file holds the very module that the record describes."""
         with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest() == self._recorded("sha256")
+            return hashlib.file_digest(stream, "sha256").hexdigest() == self.recorded_sha256
 
     def _recorded(self, key: str) -> JSONValue:
         module = self.record.get("module")
