@@ -166,9 +166,11 @@ def test_what_is_no_plug_in_is_exit_5_and_writes_nothing(
 def test_an_image_that_is_not_there_is_exit_6(
     plain_registry: RunningRegistry, wasmctl: CommandLine, tmp_path: Path
 ) -> None:
-    said = wasmctl("pull", f"{plain_registry.new_name()}:1", cwd=tmp_path)
-    assert said.code == 6
-    assert "no such image" in said.err
+    name = plain_registry.new_name()
+    for missing in (f"{name}:nope", f"{name}@sha256:{'0' * 64}"):
+        said = wasmctl("pull", missing, cwd=tmp_path)
+        assert said.code == 6
+        assert said.err.startswith(f"error: `{missing}` is not there: ")
 
 
 def test_without_a_tag_it_is_latest_and_said(
@@ -214,14 +216,73 @@ def test_a_connection_that_is_cut_is_taken_up_again(
     assert (tmp_path / "plugin.wasm").read_bytes() == pushed[2]
 
 
+@pytest.mark.parametrize("heeds_ranges", [True, False])
+def test_a_registry_that_cuts_every_answer_is_gone_on_with_as_long_as_more_comes(
+    heeds_ranges: bool,
+    plain_registry: RunningRegistry,
+    faulty_registry: FaultyRegistry,
+    wasmctl: CommandLine,
+    tmp_path: Path,
+) -> None:
+    name, made, module = push(plain_registry.new_name(), tmp_path / "made", size=1_000_000)
+    size = made.layers[0].size
+    cuts = [size // 5] * 4 if heeds_ranges else [size // 5 * part for part in (1, 2, 3, 4)]
+
+    def cut(handler: FaultHandler) -> None:
+        if not heeds_ranges:
+            del handler.headers["Range"]
+        if cuts:
+            cutting_answer(after=cuts.pop(0))(handler)
+        else:
+            handler.pass_on()
+
+    faulty_registry.fault(r"GET .*/blobs/", cut)
+    host = plain_registry.host
+    said = wasmctl("pull", name.replace(host, faulty_registry.host), cwd=tmp_path)
+    assert said.code == 0, said.err
+    assert (tmp_path / "plugin.wasm").read_bytes() == module
+
+
+def test_a_registry_that_always_cuts_at_the_same_byte_is_given_up(
+    pushed: tuple[str, Image, bytes],
+    plain_registry: RunningRegistry,
+    faulty_registry: FaultyRegistry,
+    wasmctl: CommandLine,
+    tmp_path: Path,
+) -> None:
+    def cut(handler: FaultHandler) -> None:
+        del handler.headers["Range"]
+        cutting_answer(after=70_000)(handler)
+
+    faulty_registry.fault(r"GET .*/blobs/", cut)
+    name = pushed[0].replace(plain_registry.host, faulty_registry.host)
+    said = wasmctl("pull", name, cwd=tmp_path)
+    assert said.code == 6
+    assert "cut the connection: its answer ended too early" in said.err
+    assert faulty_registry.count("GET .*/blobs/") == 3
+
+
+def test_a_manifest_that_is_cut_is_asked_for_again(
+    pushed: tuple[str, Image, bytes],
+    plain_registry: RunningRegistry,
+    faulty_registry: FaultyRegistry,
+    wasmctl: CommandLine,
+    tmp_path: Path,
+) -> None:
+    faulty_registry.fault(r"GET .*/manifests/", cutting_answer(after=100), times=1)
+    name = pushed[0].replace(plain_registry.host, faulty_registry.host)
+    said = wasmctl("pull", name, cwd=tmp_path)
+    assert said.code == 0, said.err
+
+
 def test_credentials_are_taken_from_the_command_line(
     password_registry: RunningRegistry, wasmctl: CommandLine, tmp_path: Path
 ) -> None:
     name = f"{password_registry.new_name()}:1"
     said = wasmctl("pull", name, "-u", USER, "--password-stdin", stdin=PASSWORD, cwd=tmp_path)
-    assert (said.code, "no such image" in said.err) == (6, True)
+    assert (said.code, "is not there" in said.err) == (6, True)
     said = wasmctl("pull", name, "-u", USER, "--password-stdin", stdin="wrong", cwd=tmp_path)
-    assert (said.code, "no such image" in said.err) == (6, False)
+    assert (said.code, "is not there" in said.err) == (6, False)
 
 
 def test_a_layout_is_read_as_well(wasmctl: CommandLine, tmp_path: Path) -> None:

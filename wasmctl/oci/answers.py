@@ -58,12 +58,14 @@ class Asked:
         repository: the path below it.
         doing: what for.
         credentials: what was shown, if anything.
+        image: the tag or digest, where one was asked for.
     """
 
     registry: str
     repository: str
     doing: Literal["push", "pull", "login"]
     credentials: Credentials | None
+    image: str = ""
 
 
 _IMMUTABLE = (
@@ -266,7 +268,9 @@ def _usual(answer: Answer, asked: Asked) -> tuple[str, str, str]:
             return "repository-not-found", f"`{host}` has no place for `{name}`", hint
         case 404:
             hint = "check name and tag, and with which account you are logged in"
-            return "image-not-found", f"`{host}` has no such image in `{name}`", hint
+            joint = "@" if ":" in asked.image else ":"
+            what = f"{name}{joint}{asked.image}" if asked.image else name
+            return "image-not-found", f"`{what}` is not there", hint
         case 413:
             hint = "raise the limit of the proxy before the registry (nginx: client_max_body_size)"
             return "too-large", f"`{host}` does not take blobs of this size", hint

@@ -140,8 +140,7 @@ class Authorizer:
         check_redirect(asked_by, realm)
         query = [("service", parameters["service"])] if parameters.get("service") else []
         scopes = _scopes(self._scope, parameters.get("scope", ""))
-        reply = self._transport.persist(lambda: self._ask(realm, query, scopes))
-        answer = reply.read_all()
+        answer = self._transport.persist(lambda: self._ask(realm, query, scopes).read_all())
         if answer.status != 200:
             self.refusal = answer
             return None

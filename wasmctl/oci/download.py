@@ -11,7 +11,11 @@ from wasmctl.oci.transport import Reply
 
 __all__ = ["Download"]
 
+# How often in a row it is taken up again without this many bytes having come.
 _RESUMES: Final = 2
+_WORTHWHILE: Final = 64 * 1024
+# How much is read at once, and so lost where the connection is cut meanwhile.
+_CHUNK: Final = 64 * 1024
 
 
 class Download(io.RawIOBase):
@@ -28,6 +32,7 @@ class Download(io.RawIOBase):
         self._size = size
         self._position = 0
         self._resumes = 0
+        self._resumed_at = 0
         self._reply = start(0)
 
     def readable(self) -> bool:
@@ -43,24 +48,29 @@ class Download(io.RawIOBase):
         return len(chunk)
 
     def _read(self, count: int) -> bytes:
+        behind = 0
         while True:
             try:
-                return self._reply.read_some(count)
+                if behind == 0:
+                    return self._reply.read_some(min(count, _CHUNK))
+                behind -= len(self._reply.read_some(min(behind, _CHUNK)))
             except Cut:
+                if self._position - self._resumed_at >= _WORTHWHILE:
+                    self._resumes = 0
                 if self._resumes == _RESUMES:
                     raise
                 self._resumes += 1
-                self._resume()
+                self._resumed_at = self._position
+                behind = self._resume()
+
+    def _resume(self) -> int:
+        """Ask for the rest; return how many bytes of what comes are behind us already."""
+        self._reply.close()
+        self._reply = self._start(self._position)
+        # RFC 9110, 14.2: a server may ignore a Range and answer with the whole.
+        return self._position if self._reply.status == 200 else 0
 
     def close(self) -> None:
         if not self.closed:
             self._reply.close()
         super().close()
-
-    def _resume(self) -> None:
-        self._reply.close()
-        self._reply = self._start(self._position)
-        # RFC 9110, 14.2: a server may ignore a Range and answer with the whole.
-        behind = self._position if self._reply.status == 200 else 0
-        while behind:
-            behind -= len(self._reply.read_some(min(behind, 256 * 1024)))

@@ -135,8 +135,9 @@ class Registry:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> Answer:
-        reply = self._transport.persist(lambda: self._exchange(method, url, headers or {}, body))
-        return reply.read_all()
+        return self._transport.persist(
+            lambda: self._exchange(method, url, headers or {}, body).read_all()
+        )
 
     def _exchange(
         self,
@@ -169,8 +170,8 @@ class Registry:
             )
         return find_credentials(reference.registry, options.env, repository=reference.repository)
 
-    def _refused(self, answer: Answer) -> WasmctlError:
-        """Return the error that an answer means."""
+    def _refused(self, answer: Answer, image: str = "") -> WasmctlError:
+        """Return the error that an answer means; `image` is the tag or digest asked for."""
         from wasmctl.oci.answers import Asked, explain_answer
 
         if answer.status == 401 and self._authorizer.refusal is not None:
@@ -181,6 +182,7 @@ class Registry:
             repository=self._reference.repository,
             doing=self._doing,
             credentials=self._authorizer.credentials,
+            image=image,
         )
         return explain_answer(answer, asked)
 
@@ -229,8 +231,8 @@ class Registry:
         body = Upload(blob.open, size=blob.size, advance=advance, stopped=self.stopped)
         # What was cut in the middle starts with a new session: the old one is in an unknown state.
         answer = self._transport.persist(
-            lambda: self._upload_once(blob, body, mount=not large)
-        ).read_all()
+            lambda: self._upload_once(blob, body, mount=not large).read_all()
+        )
         if answer.status != 201:
             raise self._refused(answer)
         self._check(blob.digest, answer, "a blob")
@@ -286,7 +288,7 @@ class Registry:
         """Return the bytes and the media type of what a tag or a digest names."""
         answer = self._ask(self._manifest_url(name), headers={"Accept": _MANIFESTS})
         if answer.status != 200:
-            raise self._refused(answer)
+            raise self._refused(answer, name)
         self._check(digest_of(answer.body), answer, "the manifest")
         if not answer.body.lstrip().startswith(b"{"):
             raise self._refused(answer)  # a page for browsers
@@ -298,7 +300,7 @@ class Registry:
         url = self._blob_url(digest)
         reply = self._transport.persist(lambda: self._exchange("GET", url, headers))
         if reply.status not in {200, 206}:
-            raise self._refused(reply.read_all())
+            raise self._refused(reply.read_all(), digest)
         return reply
 
     def _manifest_url(self, name: str) -> str:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import unquote, urljoin, urlsplit
 
 import urllib3
@@ -98,7 +98,10 @@ class Reply:
         """
         host = urlsplit(self.url).netloc
         try:
-            body = self._read(limit + 1)
+            body = b""
+            # Only the read after the last byte tells an end that came too early.
+            while len(body) <= limit and (more := self._read(limit + 1 - len(body))):
+                body += more
         except RegistryError:
             self.close()
             raise
@@ -130,6 +133,10 @@ class Reply:
             return self.raw.read(count)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise explain_failure(error, self.url, None, waited=(_CONNECT, _READ)) from error
+
+
+# An answer whose head alone is awaited, or all of it.
+_Got = TypeVar("_Got", Reply, Answer)
 
 
 class Transport:
@@ -181,8 +188,8 @@ class Transport:
             hint="check the registry's address, and that no log-in page stands before it",
         )
 
-    def persist(self, attempt: Callable[[], Reply]) -> Reply:
-        """Return the answer of `attempt`, tried up to three times where that can help.
+    def persist(self, attempt: Callable[[], _Got]) -> _Got:
+        """Return what `attempt` gets, tried up to three times where that can help.
 
         That is: a connection cut, too many requests, a server's failure. The waiting of all
         attempts through this transport has one bound.
@@ -201,7 +208,8 @@ class Transport:
                 wait = max(pause, _retry_after(reply))
                 if not self._may_wait(wait):
                     return reply
-                reply.close()
+                if isinstance(reply, Reply):
+                    reply.close()
             time.sleep(wait)
         return attempt()
 
@@ -333,7 +341,7 @@ def _redirect(method: str, reply: Reply) -> str | None:
     return urljoin(reply.url, location) if follows and location else None
 
 
-def _retry_after(reply: Reply) -> float:
+def _retry_after(reply: Reply | Answer) -> float:
     """Return the seconds of a Retry-After (RFC 9110, 10.2.3), or 0."""
     value = reply.headers.get("Retry-After", "").strip()
     if value.isdigit():
