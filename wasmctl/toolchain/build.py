@@ -153,7 +153,9 @@ def _put_in_place(job: Job, path: Path) -> tuple[str, int]:
     """
     place = job.place
     _require_module(job, path)
-    sha256 = _digest(path)
+    # What a toolchain leaves in its place is what the record was true of a moment ago.
+    recorded = job.recorded_sha256
+    sha256 = recorded if path == place and recorded else _digest(path)
     if path != place and not (place.is_file() and _digest(place) == sha256):
         with path.open("rb") as source, replacing(place) as target:
             shutil.copyfileobj(source, target, 1 << 20)
