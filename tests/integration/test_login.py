@@ -211,6 +211,8 @@ def test_login_over_tls(
         (["127.0.0.1:1", "-u", "x", "--password-stdin"], "", "empty"),
         (["ghcr.io/acme", "-u", "x", "--password-stdin"], "y", "wasmctl login ghcr.io`"),
         (["ghcr", "-u", "x", "--password-stdin"], "y", "is no registry"),
+        (["alice:SECRET@ghcr.io"], "y", "wasmctl login ghcr.io -u USER --password-stdin`"),
+        (["https://alice:SECRET@ghcr.io/v2/"], "y", "`https://***@ghcr.io/v2/` is no registry"),
     ],
 )
 def test_usage(
@@ -219,6 +221,7 @@ def test_usage(
     said = wasmctl("login", *arguments, cwd=tmp_path, stdin=stdin)
     assert said.code == 2
     assert words in said.err
+    assert "SECRET" not in said.err
 
 
 def test_the_password_is_asked_for_and_not_shown(

@@ -77,6 +77,7 @@ def test_every_format_comes_back(
     assert json.loads(said.out)["data"] == {
         "reference": f"{name}@{made.digest}",
         "digest": made.digest,
+        "image_digest": made.digest,
         "path": str(tmp_path / "plugin.wasm"),
         "sha256": hashlib.sha256(module).hexdigest(),
         "size": len(module),
@@ -118,10 +119,16 @@ def test_an_index_is_followed_to_the_image_that_meshes_take(
         put(name, architecture, child)
         platform = {"os": "linux", "architecture": architecture}
         entries.append({**descriptor(child.media_type, child.manifest), "platform": platform})
-    put(name, "both", MemoryImage(index(entries), MediaType.OCI_INDEX))
+    both = index(entries)
+    put(name, "both", MemoryImage(both, MediaType.OCI_INDEX))
     said = wasmctl("pull", f"{name}:both", "--json", cwd=tmp_path)
     assert said.code == 0, said.err
-    assert json.loads(said.out)["data"]["digest"] == entries[1]["digest"]
+    data = json.loads(said.out)["data"]
+    assert data["reference"] == f"{name}:both@{digest_of(both)}"
+    assert (data["digest"], data["image_digest"]) == (digest_of(both), entries[1]["digest"])
+    assert (
+        f"of the index `{data['reference']}`: `{entries[1]['digest']}` for linux/amd64" in said.err
+    )
     assert (tmp_path / "plugin.wasm").read_bytes() == MODULE + b"amd64"
     put(name, "arm", MemoryImage(index(entries[:1]), MediaType.OCI_INDEX))
     said = wasmctl("pull", f"{name}:arm", cwd=tmp_path)

@@ -89,8 +89,15 @@ def register(app: typer.Typer) -> None:
 
 def _host(text: str) -> str:
     """Return the registry that a person means: its host alone, however it was copied."""
-    from wasmctl.oci.reference import parse_reference
+    from wasmctl.oci.reference import parse_reference, split_user
 
+    if found := split_user(text):
+        masked, rest = found
+        raise UsageError(
+            "bad-registry",
+            f"`{masked}` is no registry: it has a user or password in it",
+            hint=f"`wasmctl login {rest.partition('/')[0]} -u USER --password-stdin`",
+        )
     bare = text.removeprefix("oci://").removeprefix("https://").removeprefix("http://").rstrip("/")
     # The path is what docker's configuration calls Docker Hub by.
     host, slash, _path = bare.removesuffix("/v1").partition("/")

@@ -62,7 +62,7 @@ def register(app: typer.Typer) -> None:
             ca_file=ca_file,
             insecure=insecure,
         )
-        name, image = _find_image(place, session, options)
+        name, digest, image = _find_image(place, session, options)
         path = Path(session.cwd, output)
         if path.is_dir():
             path /= _DEFAULT_OUTPUT
@@ -76,7 +76,8 @@ def register(app: typer.Typer) -> None:
         return Result(
             data={
                 "reference": name,
-                "digest": image.digest,
+                "digest": digest,
+                "image_digest": image.digest,
                 "path": str(path),
                 "sha256": module.sha256,
                 "size": module.size,
@@ -86,14 +87,16 @@ def register(app: typer.Typer) -> None:
         )
 
 
-def _find_image(place: str, session: Session, options: RegistryOptions) -> tuple[str, ImageSource]:
-    """Return the image's name with its digest, and the image itself, no index any more."""
+def _find_image(
+    place: str, session: Session, options: RegistryOptions
+) -> tuple[str, str, ImageSource]:
+    """Return what was named with its digest, that digest, and the image, no index any more."""
     layout = Path(session.cwd, place)
     if layout.exists():
         from wasmctl.oci.layout import read_layout
 
-        found = read_layout(layout)
-        return f"{place}@{found.digest}", found
+        laid_out = read_layout(layout)
+        return f"{place}@{laid_out.digest}", laid_out.digest, laid_out
     from wasmctl.oci.manifest import choose_child
     from wasmctl.oci.reference import parse_reference
     from wasmctl.oci.registry import fetch_image
@@ -104,13 +107,16 @@ def _find_image(place: str, session: Session, options: RegistryOptions) -> tuple
     if reference.tag is None and reference.digest is None:
         reference = reference.with_tag("latest")
         session.console.say(f"no tag given: `{reference}`")
-    image = fetch_image(reference, options)
-    child = choose_child(image.manifest, image.media_type)
-    if child is not None:
-        if not child.meshes_agree:
-            session.console.warn(
-                f"`{reference}` is an index with an image for {child.platform} only: Istio and"
-                " Envoy Gateway look for linux/amd64 and will not load it"
-            )
-        image = fetch_image(reference.with_digest(child.descriptor.digest), options)
-    return str(reference.with_digest(image.digest)), image
+    found = fetch_image(reference, options)
+    name = str(reference.with_digest(found.digest))
+    child = choose_child(found.manifest, found.media_type)
+    if child is None:
+        return name, found.digest, found
+    if not child.meshes_agree:
+        session.console.warn(
+            f"`{reference}` is an index with an image for {child.platform} only: Istio and"
+            " Envoy Gateway look for linux/amd64 and will not load it"
+        )
+    image = fetch_image(reference.with_digest(child.descriptor.digest), options)
+    session.console.say(f"of the index `{name}`: `{image.digest}` for {child.platform}")
+    return name, found.digest, image

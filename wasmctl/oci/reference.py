@@ -15,7 +15,14 @@ from typing import Final
 
 from wasmctl.errors import UsageError
 
-__all__ = ["DOCKER_HUB", "Reference", "check_tag", "parse_reference", "reads_as_version"]
+__all__ = [
+    "DOCKER_HUB",
+    "Reference",
+    "check_tag",
+    "parse_reference",
+    "reads_as_version",
+    "split_user",
+]
 
 DOCKER_HUB: Final = "docker.io"
 _DOCKER_HUB_HOSTS: Final = frozenset({DOCKER_HUB, "index.docker.io", "registry-1.docker.io"})
@@ -30,6 +37,12 @@ _REPOSITORY_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"{_REPOSITORY_PART}(?:/{_REPOSITORY_PART})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+# RFC 3986's user information, which no reference has, before a host; `x:1@sha256:…` has none.
+_USER = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)?[^/@:\[]*(?P<password>:(?!\d+/).*)?"
+    r"@(?!(?i:sha)\d+:)(?P<rest>.+)",
+    re.DOTALL,
+)
 # `1.2`, `v1.2.3`, `2024.05.01`, `1.2.3-rc.1`: what a reader takes for something that stays.
 _VERSION = re.compile(r"[vV]?\d+(\.\d+)+([-_.+][0-9A-Za-z][0-9A-Za-z_.+-]*)?")
 # reference.go, RepositoryNameTotalLengthMax.
@@ -92,6 +105,10 @@ def parse_reference(text: str, *, require_registry: bool) -> Reference:
     Raises:
         UsageError: `bad-reference`.
     """
+    if found := split_user(text):
+        masked, bare = found
+        hint = f"write `{bare}`, and give the user with `-u USER --password-stdin`"
+        raise _bad(masked, "it has a user or password in it", hint)
     rest = _without_scheme(text)
     rest, _, digest = rest.partition("@")
     registry, path = _split_registry(text, rest)
@@ -112,6 +129,17 @@ def parse_reference(text: str, *, require_registry: bool) -> Reference:
     return replace(
         reference, read_as=f"`{text}` names no registry and is read as Docker Hub's `{reference}`"
     )
+
+
+def split_user(text: str) -> tuple[str, str] | None:
+    """Return `text` with the user and password in it masked, and what follows them, if any do.
+
+    Whatever shows a text that may be an address, masks it with this.
+    """
+    found = _USER.fullmatch(text)
+    if found is None or (found["password"] is None and "/" not in found["rest"]):
+        return None
+    return f"{found['scheme'] or ''}***@{found['rest']}", found["rest"]
 
 
 def check_tag(tag: str) -> str:

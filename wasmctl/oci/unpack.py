@@ -141,7 +141,7 @@ class _Search:
         raise Unreadable(
             "no-module-in-image",
             f"no layer of the image holds a `{MODULE_NAME}`",
-            hint="is this the image of a plug-in? look at it with `crane export`",
+            hint="is this the image of a plug-in? look at its layers with `crane manifest`",
         )
 
     def _read(self, layer: Descriptor, look: _Look) -> bool:

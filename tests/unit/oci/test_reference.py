@@ -117,6 +117,28 @@ def test_what_is_no_reference_is_refused_with_what_to_write(text: str, why: str,
 
 
 @pytest.mark.parametrize(
+    ("text", "bare"),
+    [
+        ("https://alice:SECRET@localhost:5000/a/b:1", "localhost:5000/a/b:1"),
+        ("alice:SECRET@host/x", "host/x"),
+        ("oci://alice:SECRET@ghcr.io/acme/x", "ghcr.io/acme/x"),
+        ("alice:p@SECRET@ghcr.io/acme/x:1", "ghcr.io/acme/x:1"),
+        ("alice:p/SECRET@ghcr.io/acme/x:1", "ghcr.io/acme/x:1"),
+        ("alice:p SECRET@ghcr.io/acme/x:1", "ghcr.io/acme/x:1"),
+        (f"alice:SECRET@ghcr.io/acme/x:1@{DIGEST}", f"ghcr.io/acme/x:1@{DIGEST}"),
+        ("https://SECRET@ghcr.io/acme/x", "ghcr.io/acme/x"),
+        (":SECRET@ghcr.io/acme/x", "ghcr.io/acme/x"),
+        ("alice:SECRET@localhost:5000", "localhost:5000"),
+    ],
+)
+def test_a_password_is_refused_and_not_repeated(text: str, bare: str) -> None:
+    error = refusal(text)
+    assert error.code == "bad-reference"
+    assert "SECRET" not in f"{error.message}{error.hint}"
+    assert error.hint == f"write `{bare}`, and give the user with `-u USER --password-stdin`"
+
+
+@pytest.mark.parametrize(
     ("tag", "hint"),
     [
         ("1.0+build", "`1.0_build`"),
