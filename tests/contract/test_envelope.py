@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import time
@@ -111,21 +110,27 @@ def test_a_bug_saves_a_log_and_shows_no_traceback(wasmctl: CommandLine, tmp_path
 def test_interrupted_is_130(
     number: signal.Signals, user_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """A fifo as wasmctl.toml holds the command where it can be interrupted."""
-    os.mkfifo(tmp_path / "wasmctl.toml")
+    """A cargo that never ends holds the command where it can be interrupted."""
+    (tmp_path / "Cargo.toml").write_text(
+        '[package]\nname = "x"\n[lib]\ncrate-type = ["cdylib"]\n'
+        '[dependencies]\nproxy-wasm = "0.2"\n'
+    )
+    started, cargo = tmp_path / "started", tmp_path / "cargo"
+    cargo.write_text(f"#!/bin/sh\n: > '{started}'\nexec sleep 60\n")
+    cargo.chmod(0o755)
     child = subprocess.Popen(
-        [WASMCTL, "config", "show", "--json"],
+        [WASMCTL, "build", "--json"],
         cwd=tmp_path,
-        env=user_env,
+        env={**user_env, "WASMCTL_CARGO": str(cargo)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    # Opening for writing returns once the command reads.
-    with (tmp_path / "wasmctl.toml").open("w"):
-        time.sleep(0.1)
-        child.send_signal(number)
-        out, err = child.communicate(timeout=10)
+    while not started.exists():
+        assert child.poll() is None
+        time.sleep(0.02)
+    child.send_signal(number)
+    out, err = child.communicate(timeout=10)
     assert child.returncode == 130
     assert json.loads(out)["errors"][0]["code"] == "interrupted"
     assert "Traceback" not in err

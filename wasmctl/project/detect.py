@@ -97,6 +97,9 @@ def find_projects(
         return (_go_project(folder),)
     if package is not None:
         return (_package_of_workspace(folder, manifest, package),)
+    if "package" not in manifest and "workspace" not in manifest:
+        message = f"`{folder / 'Cargo.toml'}` has neither `[package]` nor `[workspace]`"
+        raise UsageError("no-package", message, hint=_NO_PROJECT_HINT)
     if "workspace" not in manifest:
         return (_cargo_project(folder, manifest, "its Cargo.toml"),)
     found = tuple(_plugins(folder, manifest))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import stat
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -59,14 +60,9 @@ def read_toml(path: Path) -> TomlFile | None:
     Raises:
         UsageError: it cannot be read, or is no TOML; the line is shown.
     """
-    try:
-        raw = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
+    raw = _read(path)
+    if raw is None:
         return None
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        message = f"`{path}` cannot be read: {reason}"
-        raise UsageError("unreadable-file", message, hint="check its permissions") from error
     try:
         text = raw.decode("utf-8-sig")  # editors on Windows begin a file with a byte order mark
     except UnicodeDecodeError as error:
@@ -77,6 +73,29 @@ def read_toml(path: Path) -> TomlFile | None:
         return TomlFile(path=path, text=text, document=tomllib.loads(text))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise _broken(path, text, str(error)) from None
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            # To read a pipe would be to wait for whoever writes, maybe for ever.
+            message = f"`{path}` is no file, but a {_kind(mode)}"
+            raise UsageError("unreadable-file", message, hint="put a file there, or nothing")
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():
+            message = f"`{path}` is a link to `{path.readlink()}`, which is not there"
+            raise UsageError("unreadable-file", message, hint="mend or remove the link") from None
+        return None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        message = f"`{path}` cannot be read: {reason}"
+        raise UsageError("unreadable-file", message, hint="check its permissions") from error
+
+
+def _kind(mode: int) -> str:
+    return {stat.S_IFIFO: "named pipe", stat.S_IFSOCK: "socket"}.get(stat.S_IFMT(mode), "device")
 
 
 def _broken(path: Path, text: str, said: str) -> UsageError:

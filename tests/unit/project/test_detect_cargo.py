@@ -234,7 +234,6 @@ def test_what_is_inherited_from_nowhere_is_not_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "",
         "package = 3",
         "[package]\nname = 3\nversion = 4\n",
         "lib = []\ndependencies = 1\ntarget = 'x'\n[workspace]\nmembers = 'x'\nexclude = {}",
@@ -261,3 +260,10 @@ def test_a_manifest_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "Cargo.toml").mkdir()
     with pytest.raises(UsageError, match=r"/Cargo.toml` cannot be read: is a directory"):
         find_projects(tmp_path)
+
+
+def test_a_cargo_toml_that_says_nothing_is_told(tmp_path: Path) -> None:
+    write_files(tmp_path, {"Cargo.toml": "[dependencies]\n"})
+    with pytest.raises(UsageError, match=r"/Cargo.toml` has neither `\[package\]` nor") as caught:
+        find_projects(tmp_path)
+    assert caught.value.hint == "change to a plug-in's folder, or start one: `wasmctl init NAME`"

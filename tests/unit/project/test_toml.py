@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,22 @@ def test_what_cannot_be_read_is_told_with_its_path(tmp_path: Path) -> None:
     (tmp_path / "wasmctl.toml").mkdir()
     with pytest.raises(UsageError, match=r"/wasmctl.toml` cannot be read: is a directory"):
         read_toml(tmp_path / "wasmctl.toml")
+
+
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
+    """A named pipe would be waited for, for ever."""
+    path = tmp_path / "wasmctl.toml"
+    os.mkfifo(path)
+    with pytest.raises(UsageError, match=r"/wasmctl.toml` is no file, but a named pipe"):
+        read_toml(path)
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    with pytest.raises(UsageError, match=r"/wasmctl.toml` is no file, but a device"):
+        read_toml(path)
+
+
+def test_a_link_to_nothing_is_not_taken_for_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "wasmctl.toml"
+    path.symlink_to("../gone.toml")
+    with pytest.raises(UsageError, match=r"is a link to `../gone.toml`, which is not there"):
+        read_toml(path)
