@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from wasmctl.cli.options import CaFile, Insecure, PlainHttp
+from wasmctl.cli.options import CaFile, Insecure, PasswordStdin, PlainHttp, Username
 from wasmctl.errors import UsageError
 from wasmctl.results import Result
 from wasmctl.session import Session
@@ -26,12 +26,8 @@ def register(app: typer.Typer) -> None:
     def login(
         ctx: typer.Context,
         registry: _Registry,
-        username: Annotated[
-            str | None, typer.Option("-u", "--username", metavar="USER", help="The user.")
-        ] = None,
-        password_stdin: Annotated[
-            bool, typer.Option("--password-stdin", help="Read the password from stdin.")
-        ] = False,
+        username: Username = None,
+        password_stdin: PasswordStdin = False,
         plain_http: PlainHttp = None,
         ca_file: CaFile = None,
         insecure: Insecure = False,

@@ -17,7 +17,9 @@ __all__ = [
     "Insecure",
     "NoBuild",
     "Package",
+    "PasswordStdin",
     "PlainHttp",
+    "Username",
 ]
 
 
@@ -52,4 +54,10 @@ CaFile = Annotated[
 ]
 Insecure = Annotated[
     bool, typer.Option("--insecure-skip-tls-verify", help="Do not verify the registry's TLS.")
+]
+Username = Annotated[
+    str | None, typer.Option("-u", "--username", metavar="USER", help="The registry's user.")
+]
+PasswordStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from stdin.")
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wasmctl.cli.options import CaFile, Insecure, PlainHttp
+from wasmctl.cli.options import CaFile, Insecure, PasswordStdin, PlainHttp, Username
 from wasmctl.console import shown_size
 from wasmctl.results import Result
 from wasmctl.session import Session
@@ -37,13 +37,8 @@ def register(app: typer.Typer) -> None:
             Path,
             typer.Option("-o", "--output", metavar="FILE", help="Where the module goes."),
         ] = _DEFAULT_OUTPUT,
-        username: Annotated[
-            str | None,
-            typer.Option("-u", "--username", metavar="USER", help="The registry's user."),
-        ] = None,
-        password_stdin: Annotated[
-            bool, typer.Option("--password-stdin", help="Read the password from stdin.")
-        ] = False,
+        username: Username = None,
+        password_stdin: PasswordStdin = False,
         plain_http: PlainHttp = None,
         ca_file: CaFile = None,
         insecure: Insecure = False,

@@ -17,7 +17,9 @@ from wasmctl.cli.options import (
     Insecure,
     NoBuild,
     Package,
+    PasswordStdin,
     PlainHttp,
+    Username,
 )
 from wasmctl.errors import UsageError, WasmctlError
 from wasmctl.results import ErrorItem, JSONValue, Result
@@ -67,13 +69,8 @@ def register(app: typer.Typer) -> None:
         package: Package = None,
         annotate_git: AnnotateGit = False,
         no_build: NoBuild = False,
-        username: Annotated[
-            str | None,
-            typer.Option("-u", "--username", metavar="USER", help="The registry's user."),
-        ] = None,
-        password_stdin: Annotated[
-            bool, typer.Option("--password-stdin", help="Read the password from stdin.")
-        ] = False,
+        username: Username = None,
+        password_stdin: PasswordStdin = False,
         plain_http: PlainHttp = None,
         ca_file: CaFile = None,
         insecure: Insecure = False,
@@ -86,9 +83,6 @@ def register(app: typer.Typer) -> None:
         folders, ref = _split(places or [], session)
         flags = {"image.format": None if chosen is None else chosen.value}
         projects = _projects(folders, session, package=package, flags=flags)
-        if ref is not None and len(projects) > 1:
-            message = f"one REF for {len(projects)} plug-ins"
-            raise UsageError("usage", message, hint="set `[image] repository` for each")
         options = registry_options(
             session,
             username=username,
@@ -97,38 +91,67 @@ def register(app: typer.Typer) -> None:
             ca_file=ca_file,
             insecure=insecure,
         )
-        targets = [
-            (project, _destination(project, session, ref, tags or [])) for project in projects
-        ]
+        targets = _targets(projects, session, ref, tags or [])
         with contextlib.ExitStack() as stack:
             opening = None
             if via is Via.REGISTRY and len(targets) == 1:
                 opening = stack.enter_context(_opening(targets[0][1], options))
-            # All that an image needs is loaded while the registry is already being reached.
-            from wasmctl.flow import PackageRequest, PushRequest, tell_as_it_stands
-            from wasmctl.oci.image import Format
-
-            for project in projects if no_build else ():
-                tell_as_it_stands(project, session)
-            requests = [
-                (
-                    project,
-                    PushRequest(
-                        destination=destination,
-                        package=PackageRequest(
-                            format=Format(project.settings.image.format),
-                            annotate_git=annotate_git,
-                            build=not no_build,
-                        ),
-                        options=options,
-                        move_tag=move_tag,
-                        via_docker=via is Via.DOCKER,
-                        opening=opening,
-                    ),
-                )
-                for project, destination in targets
-            ]
+            requests = _requests(
+                targets,
+                session,
+                annotate_git=annotate_git,
+                no_build=no_build,
+                options=options,
+                move_tag=move_tag,
+                via_docker=via is Via.DOCKER,
+                opening=opening,
+            )
             return _push_all(requests, session)
+
+
+def _targets(
+    projects: list[Project], session: Session, ref: str | None, tags: list[str]
+) -> list[tuple[Project, Destination]]:
+    if ref is not None and len(projects) > 1:
+        message = f"one REF for {len(projects)} plug-ins"
+        raise UsageError("usage", message, hint="set `[image] repository` for each")
+    return [(project, _destination(project, session, ref, tags)) for project in projects]
+
+
+def _requests(
+    targets: list[tuple[Project, Destination]],
+    session: Session,
+    *,
+    annotate_git: bool,
+    no_build: bool,
+    options: RegistryOptions,
+    move_tag: bool,
+    via_docker: bool,
+    opening: Opening | None,
+) -> list[tuple[Project, PushRequest]]:
+    # All that an image needs is loaded here, while the registry is already being reached.
+    from wasmctl.flow import PackageRequest, PushRequest, tell_as_it_stands
+    from wasmctl.oci.image import Format
+
+    requests = []
+    for project, destination in targets:
+        if no_build:
+            tell_as_it_stands(project, session)
+        package = PackageRequest(
+            format=Format(project.settings.image.format),
+            annotate_git=annotate_git,
+            build=not no_build,
+        )
+        request = PushRequest(
+            destination=destination,
+            package=package,
+            options=options,
+            move_tag=move_tag,
+            via_docker=via_docker,
+            opening=opening,
+        )
+        requests.append((project, request))
+    return requests
 
 
 def _opening(destination: Destination, options: RegistryOptions) -> Opening:
