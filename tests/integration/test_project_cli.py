@@ -108,7 +108,7 @@ def test_a_mistake_in_a_variable_is_told_of_the_variable(
     assert (done.code, done.err) == (
         2,
         "error: `WASMCTL_IMAGE_FORMAT`: `image.format` must be one of `oci`, `docker` or "
-        '`artifact`, not `"oic"`\n',
+        '`artifact`, not `"oic"`\nhint: did you mean `oci`?\n',
     )
 
 

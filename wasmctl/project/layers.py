@@ -11,7 +11,7 @@ import types
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
-from typing import Final, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 from wasmctl.envvars import VARIABLES
 from wasmctl.errors import UsageError
@@ -47,7 +47,7 @@ _KINDS: Final[Mapping[str, object]] = {
     **{
         f"{section}.{name}": kind
         for section, table in SECTIONS.items()
-        for name, kind in get_type_hints(table).items()
+        for name, kind in get_type_hints(table, include_extras=True).items()
     },
 }
 
@@ -168,6 +168,8 @@ def _from_text(text: str, kind: object) -> object:
     if get_origin(kind) in {Union, types.UnionType}:
         values = [_from_text(text, option) for option in get_args(kind)]
         return next((value for value in values if value is not None), None)
+    if get_origin(kind) is Annotated:
+        return _from_text(text, get_args(kind)[0])
     if kind is str or get_origin(kind) is Literal:
         return text
     if kind is int:
@@ -219,7 +221,7 @@ def _shown(value: object) -> str:
     match value:
         case bool():
             return f"`{str(value).lower()}`"
-        case str() if len(value) <= _SHOWN:
+        case str() if len(value) <= _SHOWN and "@" not in value:  # before an `@` is a password
             return f'`"{value}"`'
         case str():
             return "this text"

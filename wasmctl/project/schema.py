@@ -14,7 +14,7 @@ def settings_schema() -> str:
     from pydantic import TypeAdapter
 
     schema = TypeAdapter(Settings).json_schema()
-    _spell_with_hyphens(schema)
+    _finish(schema)
     document = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,
@@ -23,9 +23,12 @@ def settings_schema() -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def _spell_with_hyphens(node: object) -> None:
+def _finish(node: object) -> None:
+    """Spell keys with hyphens, and refuse those that break a rule, as the files' reader does."""
     if isinstance(node, dict):
         if isinstance(properties := node.get("properties"), dict):
             node["properties"] = {key.replace("_", "-"): item for key, item in properties.items()}
+        if "patternProperties" in node:
+            node["additionalProperties"] = False
         for item in node.values():
-            _spell_with_hyphens(item)
+            _finish(item)

@@ -8,7 +8,9 @@ separated, lists of text.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
+
+from wasmctl.project.rules import NAME, PORT, REPOSITORY, TAG, VARIABLE, VERSION
 
 __all__ = [
     "BuildSettings",
@@ -36,9 +38,9 @@ class PluginSettings:
 
     __pydantic_config__ = _STRICT
 
-    name: str | None = None
+    name: Annotated[str, NAME] | None = None
     """Name of the plug-in; the package's or module's own when absent."""
-    version: str | None = None
+    version: Annotated[str, VERSION] | None = None
     """Version; Cargo's, else git's tag when absent."""
     description: str | None = None
     """One line on what it does; goes into the image."""
@@ -66,7 +68,7 @@ class BuildSettings:
     """Cargo's profile; `release` when absent."""
     args: tuple[str, ...] = ()
     """Further arguments for the tool."""
-    env: dict[str, str] = field(default_factory=dict)
+    env: dict[Annotated[str, VARIABLE], str] = field(default_factory=dict)
     """Further environment for the tool."""
 
 
@@ -76,9 +78,9 @@ class ImageSettings:
 
     __pydantic_config__ = _STRICT
 
-    repository: str | None = None
+    repository: Annotated[str, REPOSITORY] | None = None
     """Where it is pushed: `ghcr.io/acme/{name}`; `{name}` and `{version}` are filled in."""
-    tag: str | None = None
+    tag: Annotated[str, TAG] | None = None
     """The tag; the version when absent."""
     format: Format = "oci"
     """`oci` for every mesh, `docker` for old registries, `artifact` for solo-io's two layers."""
@@ -94,7 +96,7 @@ class RunSettings:
 
     upstream: str | None = None
     """URL of the server behind the proxy; a built-in echo when absent."""
-    port: int | None = None
+    port: Annotated[int, PORT] | None = None
     """The proxy's port; 18000 when absent."""
 
 

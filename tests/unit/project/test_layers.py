@@ -98,12 +98,16 @@ def test_configuration_may_be_text(tmp_path: Path) -> None:
             "line 2: `image.tag` must be text, not `1.0`",
             'put it in quotes: `"1.0"`',
         ),
-        ("image.tag = true", "line 1: `image.tag` must be text, not `true`", None),
-        ("plugin.version = 2024-01-02", "`plugin.version` must be text, not `2024-01-02`", None),
+        ("image.tag = true", "line 1: `image.tag` must be text, not `true`", '`"true"`'),
+        (
+            "plugin.version = 2024-01-02",
+            "`plugin.version` must be text, not `2024-01-02`",
+            'put it in quotes: `"2024-01-02"`',
+        ),
         (
             "[build]\n\ntoolchain = 'rust'",
             'line 3: `build.toolchain` must be one of `cargo`, `tinygo` or `go`, not `"rust"`',
-            None,
+            "did you mean `cargo`?",
         ),
         ("image.format = 3", "`image.format` must be one of `oci`, `docker` or `artifact`", None),
         (
@@ -119,14 +123,18 @@ def test_configuration_may_be_text(tmp_path: Path) -> None:
             'line 1: `run.port` must be a whole number, not `"80"`',
             "leave out the quotes: `80`",
         ),
-        ("run.port = 80.0", "`run.port` must be a whole number, not `80.0`", None),
+        ("run.port = 80.0", "`run.port` must be a whole number, not `80.0`", "fraction: `80`"),
         ("run.port = true", "`run.port` must be a whole number, not `true`", None),
-        ("plugin.config = 3", "`plugin.config` must be text or a table, not `3`", None),
+        (
+            "plugin.config = 3",
+            "`plugin.config` must be text or a table, not `3`",
+            "put it in quotes",
+        ),
         ("plugin.config = [1]", "`plugin.config` must be text or a table, not a list", None),
         (
             "[plugin.config]\nday = [2024-01-02]",
             "line 2: `plugin.config.day[0]` must be text, since JSON has no dates, not",
-            None,
+            'put it in quotes: `"2024-01-02"`',
         ),
         ("plugin.config.x = nan", "`plugin.config.x` must be a number that JSON knows", None),
         (
@@ -137,11 +145,15 @@ def test_configuration_may_be_text(tmp_path: Path) -> None:
         (
             "[[deploy.target-refs]]\nkind = 'a'\n[[deploy.target-refs]]\nkind = 3",
             "`deploy.target-refs[1].kind` must be text, not `3`",
-            None,
+            "put it in quotes",
         ),
         ("plugin = 'x'", 'line 1: `plugin` must be a table, not `"x"`', "begin it with `[pl"),
         ("[[plugin]]", "line 1: `plugin` must be a table, not a list", "begin it with `[plugin]`"),
-        ("required-version = 1", "line 1: `required-version` must be text, not `1`", None),
+        (
+            "required-version = 1",
+            "line 1: `required-version` must be text, not `1`",
+            "put it in quotes",
+        ),
         (f"image.format = '{'x' * 50}'", "not this text", None),
     ],
 )
@@ -150,8 +162,53 @@ def test_a_value_of_the_wrong_kind_is_told_in_plain_words(
 ) -> None:
     message, advice = refusal(tmp_path, text)
     assert said in message
-    if hint is not None:
-        assert hint in str(advice)
+    assert (hint or "`wasmctl config schema` says what each setting takes") in str(advice)
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "hint"),
+    [
+        ("run.port = 99999", "line 1: `run.port` must be a port, 1 to 65535, not `99999`", "18000"),
+        ("run.port = 0", "`run.port` must be a port, 1 to 65535, not `0`", "18000"),
+        (
+            "[image]\nrepository = 'http://x/y'",
+            "line 2: `image.repository` must be a repository, in which nothing but `{name}` and"
+            ' `{version}` is filled in, not `"http://x/y"`',
+            "without `https://`",
+        ),
+        ("image.repository = 'ghcr.io/{foo}/x'", "nothing but `{name}`", "`ghcr.io/acme/{name}`"),
+        ("image.repository = 'a:SECRET@b.io/x'", "filled in, not this text", "and password"),
+        ("image.tag = 'a b'", "`image.tag` must be a tag of letters, digits", "`1.0.0`"),
+        ("build.env = {'A=B' = 'x'}", "`build.env.A=B` must be the name of a variable", "NAME ="),
+        ("[build.env]\n\n'' = 'x'", "line 3: `build.env.` must be the name of a variable", "NAM"),
+        ("plugin.name = 'A b/../x'", "`plugin.name` must be a name of letters, digits", "like"),
+        ("plugin.version = '..-x y'", "`plugin.version` must be a version that can be", "`1.0.0`"),
+    ],
+)
+def test_a_value_that_cannot_be_is_told_where_it_stands(
+    tmp_path: Path, text: str, said: str, hint: str
+) -> None:
+    message, advice = refusal(tmp_path, text)
+    assert said in message
+    assert hint in str(advice)
+    assert "SECRET" not in f"{message}{advice}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "run.port = 65535",
+        "image.repository = 'localhost:5000/a/{name}:{version}'",
+        "image.repository = 'oci://[::1]:5000/x'",
+        "image.repository = 'acme/x'",
+        "image.tag = '1.0.0+build'",
+        "plugin.name = 'Header_Auth.v2-x'",
+        "plugin.version = '1.0.0-rc.1+build.5'",
+        "build.env = {'X-y.z' = 'A=B'}",
+    ],
+)
+def test_a_value_that_can_be_is_taken(tmp_path: Path, text: str) -> None:
+    settings_of(tmp_path, text)
 
 
 @pytest.mark.parametrize(
@@ -193,6 +250,16 @@ def test_an_unknown_key_is_told_with_its_line_and_what_was_meant(
         "build.env = {A = 'x'}",
         "build.env = {A = 1}",
         "run.port = 1",
+        "run.port = 0",
+        "run.port = 65536",
+        "image.repository = 'ghcr.io/acme/{name}'",
+        "image.repository = 'https://ghcr.io/acme/x'",
+        "image.repository = 'ghcr.io/{names}/x'",
+        "image.tag = '-x'",
+        "plugin.name = 'a b'",
+        "plugin.version = '1 0'",
+        "build.env = {'' = 'x'}",
+        "build.env = {'A=B' = 'x'}",
         "run.port = '1'",
         "run.port = true",
         "deploy.target-refs = [{a = 'x'}]",
@@ -274,6 +341,7 @@ def test_variables_are_texts_numbers_and_lists() -> None:
 @pytest.mark.parametrize(
     ("variable", "text", "said"),
     [
+        ("WASMCTL_RUN_PORT", "99999", "`run.port` must be a port, 1 to 65535, not `99999`"),
         ("WASMCTL_RUN_PORT", "http", '`run.port` must be a whole number, not `"http"`'),
         ("WASMCTL_IMAGE_FORMAT", "oic", "`image.format` must be one of `oci`, `docker` or"),
     ],

@@ -69,15 +69,15 @@ def test_the_members_of_a_workspace_have_their_own_settings(tmp_path: Path) -> N
         tmp_path,
         {
             "Cargo.toml": "[workspace]\nmembers = ['*']\n",
-            "wasmctl.toml": "[workspace]\nmembers = ['a']\n[image]\ntag = 'of the root'\n",
+            "wasmctl.toml": "[workspace]\nmembers = ['a']\n[image]\ntag = 'of-the-root'\n",
             "a/Cargo.toml": CARGO,
-            "a/wasmctl.toml": "image.tag = 'of a'",
+            "a/wasmctl.toml": "image.tag = 'of-a'",
             "b/Cargo.toml": CARGO.replace("header-auth", "b"),
         },
     )
     projects = load_projects(None, session_in(tmp_path))
     assert [(item.name, item.settings.image.tag) for item in projects] == [
-        ("header-auth", "of a"),
+        ("header-auth", "of-a"),
         ("b", None),
     ]
 
