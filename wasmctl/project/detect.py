@@ -1,7 +1,8 @@
 """Which folders are plug-in projects, and what compiles them: from the files alone.
 
 A project is a Cargo package with a cdylib or a Go main package; its workspace, module or go.work
-may lie above it. No tool is started here, and no tree is walked.
+may lie above it, and the root of a workspace stands for all plug-ins in it. No tool is started
+here, and no tree is walked.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from wasmctl.project.cargo_files import (
     workspace_members,
     workspace_root,
 )
-from wasmctl.project.go_files import go_package, module_above, read_module
+from wasmctl.project.go_files import go_package, module_above, read_module, read_work
 
 if TYPE_CHECKING:
     from wasmctl.project.settings import ToolchainName
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Found", "find_projects", "nearest_project"]
 
 _NO_PROJECT_HINT: Final = "change to a plug-in's folder, or start one: `wasmctl init NAME`"
-_FILES: Final = ("wasmctl.toml", "Cargo.toml", "go.mod")
+_FILES: Final = ("wasmctl.toml", "Cargo.toml", "go.mod", "go.work")
 # Folders that hold other people's code, or data.
 _NOT_OURS: Final = frozenset({"vendor", "testdata", "node_modules", "target", "dist"})
 # How many folders are looked into, and named, to say where a plug-in may be instead.
@@ -79,7 +80,7 @@ def nearest_project(folder: Path, *, home: Path | None = None) -> Path:
 def find_projects(
     folder: Path, *, package: str | None = None, toolchain: ToolchainName | None = None
 ) -> tuple[Found, ...]:
-    """Return the projects that `folder` stands for: one, or all plug-ins of a Cargo workspace.
+    """Return the projects that `folder` stands for: one, or all plug-ins of a workspace.
 
     Args:
         folder: an existing folder.
@@ -94,7 +95,7 @@ def find_projects(
         if package is not None:
             message = f"`{folder}` has no Cargo.toml to look for the package `{package}` in"
             raise UsageError("no-package", message, hint="leave out `-p`")
-        return (_go_project(folder),)
+        return tuple(_go_workspace(folder)) or (_go_project(folder),)
     if package is not None:
         return (_package_of_workspace(folder, manifest, package),)
     if "package" not in manifest and "workspace" not in manifest:
@@ -139,6 +140,17 @@ def _cargo_project(folder: Path, manifest: Manifest, why: str) -> Found:
         package=name,
         description=package_field(folder, manifest, "description"),
     )
+
+
+def _go_workspace(folder: Path) -> Iterator[Found]:
+    """Yield the plug-ins that a go.work uses, where its own folder is no package."""
+    used = read_work(folder)
+    if used is None or go_package(folder) is not None:
+        return
+    for place in used:
+        has_module = (place / "go.mod").is_file()
+        if has_module and go_package(place) == "main" and read_module(place).sdk is not None:
+            yield _go_project(place)
 
 
 def _go_project(folder: Path) -> Found:

@@ -1,10 +1,12 @@
 """What Go's files say of packages and modules. Reads files; no go is started.
 
-https://go.dev/ref/mod#go-mod-file, https://go.dev/ref/spec#Packages
+https://go.dev/ref/mod#go-mod-file, https://go.dev/ref/mod#workspaces,
+https://go.dev/ref/spec#Packages
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from wasmctl.errors import UsageError
 if TYPE_CHECKING:
     from wasmctl.project.settings import ToolchainName
 
-__all__ = ["GoModule", "go_package", "module_above", "read_module"]
+__all__ = ["GoModule", "go_package", "module_above", "read_module", "read_work"]
 
 # SDKs of plug-ins and what compiles them, the most telling first: nottinygc and the first SDK live
 # on TinyGo alone; the SDK's successor is for the standard toolchain.
@@ -105,6 +107,19 @@ def read_module(folder: Path) -> GoModule:
     return GoModule(
         path=path, direct=frozenset(required[False]), indirect=frozenset(required[True])
     )
+
+
+def read_work(folder: Path) -> tuple[Path, ...] | None:
+    """Return the folders of the modules that the go.work in `folder` uses; None without one.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    if not (folder / "go.work").is_file():
+        return None
+    text = _head(folder / "go.work").decode("utf-8", errors="replace")
+    used = [words[0] for verb, words, _ in _directives(text) if verb == "use" and words]
+    return tuple(Path(os.path.normpath(folder / path)) for path in dict.fromkeys(used))
 
 
 def _directives(text: str) -> Iterator[tuple[str, list[str], str]]:

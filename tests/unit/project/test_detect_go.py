@@ -45,6 +45,55 @@ def test_a_go_work_above_changes_nothing(tmp_path: Path) -> None:
     assert found_in(tmp_path / "a", go_mod(f"{NEW_SDK} v0.0.1")).name == "header-auth"
 
 
+WORK = """
+    go 1.24
+    use ./b // the second
+    use (
+        ./tools
+        "./a"
+        lib
+        ./gone
+        ./a
+    )
+    replace example.com/x => ./elsewhere
+"""
+
+
+def test_the_root_of_a_go_work_stands_for_its_plug_ins(tmp_path: Path) -> None:
+    write_files(
+        tmp_path,
+        {
+            "go.work": WORK,
+            "a/go.mod": go_mod(f"{NEW_SDK} v0.0.1"),
+            "a/main.go": MAIN,
+            "b/go.mod": go_mod(f"{OLD_SDK} v0.24.0"),
+            "b/main.go": MAIN,
+            "tools/go.mod": go_mod(),
+            "tools/main.go": MAIN,
+            "lib/go.mod": go_mod(f"{NEW_SDK} v0.0.1"),
+            "lib/lib.go": "package lib\n",
+            "elsewhere/go.mod": go_mod(f"{NEW_SDK} v0.0.1"),
+            "elsewhere/main.go": MAIN,
+            "docs/x.txt": "",
+        },
+    )
+    found = find_projects(tmp_path)
+    assert [(item.folder.name, item.toolchain) for item in found] == [("b", "tinygo"), ("a", "go")]
+    assert nearest_project(tmp_path / "docs") == tmp_path
+
+
+def test_a_go_work_that_uses_no_plug_in_names_the_folders(tmp_path: Path) -> None:
+    write_files(tmp_path, {"go.work": WORK, "tools/go.mod": go_mod(), "tools/main.go": MAIN})
+    with pytest.raises(UsageError, match="no plug-in project in") as caught:
+        find_projects(tmp_path)
+    assert caught.value.hint == "name the plug-in's folder; there are `tools`"
+
+
+def test_go_files_beside_a_go_work_are_the_project(tmp_path: Path) -> None:
+    write_files(tmp_path, {"go.work": "use .\nuse ./a\n", "a/go.mod": "module a\n"})
+    assert found_in(tmp_path, go_mod(f"{NEW_SDK} v0.0.1")).folder == tmp_path
+
+
 @pytest.mark.parametrize(
     ("path", "name"),
     [
