@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.conftest import WASMCTL
@@ -199,10 +200,8 @@ def test_an_interruption_leaves_the_last_good_module(
     assert (project / "dist/plugin.json").read_bytes() == record
     assert not leftovers(project / "dist")
     assert not [path for path in tmp_path.iterdir() if path.name.startswith("wasmctl-")]
-    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
-    assert str(tmp_path) not in "\n".join(
-        line for line in running.stdout.splitlines() if "pytest" not in line
-    )
+    running = [process.info["cmdline"] or () for process in psutil.process_iter(["cmdline"])]
+    assert not [argv for argv in running if str(tmp_path) in " ".join(argv)]
 
 
 def test_a_killed_build_does_not_stop_the_next(user_env: dict[str, str], tmp_path: Path) -> None:
