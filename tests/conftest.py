@@ -156,7 +156,7 @@ def user_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     for name in [*env]:
         if name.startswith(("WASMCTL_", "XDG_", "DOCKER_", "GIT_", "GITHUB_")) or name == "CI":
             del env[name]
-    real_home = Path(os.environ.get("HOME", "/root"))
+    real_home = Path.home()
     env.setdefault("CARGO_HOME", str(real_home / ".cargo"))
     env.setdefault("RUSTUP_HOME", str(real_home / ".rustup"))
     env.setdefault("GOPATH", str(real_home / "go"))
