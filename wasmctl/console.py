@@ -10,7 +10,6 @@ import contextlib
 import os
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TextIO, cast
 
@@ -108,13 +107,6 @@ class Console:
         """The descriptor a tool's live output may go to; None where it is to be captured."""
         busy = self._waiting or self._moving is not None
         return self._err.fileno() if self.animated and not busy else None
-
-    @contextlib.contextmanager
-    def step(self, label: str) -> Iterator[None]:
-        """Say `label` and, when the block ends well, the seconds it took."""
-        started = time.monotonic()
-        yield
-        self.say(f"{label} {self.style(f'({time.monotonic() - started:.1f} s)', 'dim')}")
 
     @contextlib.contextmanager
     def waiting(self, label: str, *, after: float = 1.0) -> Iterator[None]:

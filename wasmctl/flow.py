@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -179,6 +178,8 @@ def packaged(project: Project, session: Session, request: PackageRequest) -> Ite
     Raises:
         WasmctlError: there is no module, or it cannot be packaged.
     """
+    import tempfile
+
     from wasmctl.oci.image import package_image
 
     parts = _ingredients(project, session, request)

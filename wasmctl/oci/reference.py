@@ -44,6 +44,7 @@ _USER = re.compile(
     re.DOTALL,
 )
 # `1.2`, `v1.2.3`, `2024.05.01`, `1.2.3-rc.1`: what a reader takes for something that stays.
+# A single number does not: `v1` usually follows the newest `v1.x`.
 _VERSION = re.compile(r"[vV]?\d+(\.\d+)+([-_.+][0-9A-Za-z][0-9A-Za-z_.+-]*)?")
 # reference.go, RepositoryNameTotalLengthMax.
 _REPOSITORY_LENGTH = 255

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from wasmctl.errors import Refused
-from wasmctl.oci.reference import Reference
-from wasmctl.oci.tags import check_tags, is_version
+from wasmctl.oci.reference import Reference, reads_as_version
+from wasmctl.oci.tags import check_tags
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ from wasmctl.oci.tags import check_tags, is_version
     ],
 )
 def test_what_reads_as_a_version(tag: str, version: bool) -> None:
-    assert is_version(tag) is version
+    assert reads_as_version(tag) is version
 
 
 def test_only_a_version_of_another_image_is_refused() -> None:
