@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 
 __all__ = ["main"]
 
@@ -40,7 +41,8 @@ def _interrupt(_number: int, _frame: object) -> None:
 def _unraisable(unraisable: sys.UnraisableHookArgs) -> None:
     # Python drops what is raised in a finalizer or a callback: the interruption is sent again.
     if unraisable.exc_type is KeyboardInterrupt:
-        signal.raise_signal(signal.SIGINT)
+        # From a thread, a moment later: raised in this hook it would be dropped as well.
+        threading.Timer(0.01, signal.raise_signal, (signal.SIGINT,)).start()
     else:
         sys.__unraisablehook__(unraisable)
 
