@@ -23,6 +23,7 @@ class Session:
         console: where talk and progress go.
         prompts: whether a person can be asked: a terminal on both sides, and no `--no-input`.
         debug: whether tracebacks are wanted.
+        as_json: whether stdout is for JSON alone: a verb that streams prints one object a line.
         stdin: where a secret may be piped in; None where the process has none.
         tail: the arguments behind `--`, for verbs that hand them to a tool.
     """
@@ -32,5 +33,6 @@ class Session:
     console: Console
     prompts: bool = False
     debug: bool = False
+    as_json: bool = False
     stdin: TextIO | None = None
     tail: tuple[str, ...] = ()

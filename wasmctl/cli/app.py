@@ -141,7 +141,7 @@ def make_app(console: Console, tail: tuple[str, ...] = (), verb: str | None = No
         version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
     ) -> Result | None:
         del verbose, quiet, color  # already in the console, which usage errors need too
-        ctx.obj = _session(console, tail, asks=not (no_input or as_json), debug=debug)
+        ctx.obj = _session(console, tail, no_input=no_input, as_json=as_json, debug=debug)
         if version:
             return Result(data={"version": __version__}, lines=(f"wasmctl {__version__}",))
         if ctx.invoked_subcommand is None:
@@ -187,14 +187,16 @@ def _console(args: Sequence[str], env: Mapping[str, str]) -> Console:
     )
 
 
-def _session(console: Console, tail: tuple[str, ...], *, asks: bool, debug: bool) -> Session:
+def _session(
+    console: Console, tail: tuple[str, ...], *, no_input: bool, as_json: bool, debug: bool
+) -> Session:
     env = dict(os.environ)
     if not env.get("HOME"):
         # Compilers do not look further (go: "module cache not found"); the password database knows.
         with contextlib.suppress(RuntimeError):
             env["HOME"] = str(Path.home())
     terminal = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
-    off = env.get("CI") or env.get("WASMCTL_NO_INPUT")
+    off = no_input or as_json or env.get("CI") or env.get("WASMCTL_NO_INPUT")
     try:
         cwd = Path.cwd()
     except FileNotFoundError:
@@ -203,8 +205,9 @@ def _session(console: Console, tail: tuple[str, ...], *, asks: bool, debug: bool
         env=env,
         cwd=cwd,
         console=console,
-        prompts=asks and terminal and not off,
+        prompts=terminal and not off,
         debug=debug,
+        as_json=as_json,
         stdin=sys.stdin,
         tail=tail,
     )

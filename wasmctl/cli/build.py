@@ -13,7 +13,7 @@ from wasmctl.results import ErrorItem, JSONValue, Result
 from wasmctl.session import Session
 
 if TYPE_CHECKING:
-    from wasmctl.flow import Outcome
+    from wasmctl.flow.build import Outcome
     from wasmctl.toolchain.module import Module
 
 __all__ = ["module_data", "register"]
@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
         ] = False,
     ) -> Result:
         """Compile to DIR/dist/plugin.wasm with cargo, TinyGo or Go."""
-        from wasmctl.flow import build_all
+        from wasmctl.flow.build import build_all
         from wasmctl.project.load import load_projects
         from wasmctl.toolchain.module import BuildRequest
 

@@ -26,7 +26,7 @@ from wasmctl.results import ErrorItem, JSONValue, Result
 from wasmctl.session import Session
 
 if TYPE_CHECKING:
-    from wasmctl.flow import PushRequest, Shipped
+    from wasmctl.flow.ship import PushRequest, Shipped
     from wasmctl.oci.destination import Destination
     from wasmctl.oci.options import RegistryOptions
     from wasmctl.oci.push import Opening
@@ -130,7 +130,7 @@ def _requests(
     opening: Opening | None,
 ) -> list[tuple[Project, PushRequest]]:
     # All that an image needs is loaded here, while the registry is already being reached.
-    from wasmctl.flow import PackageRequest, PushRequest, tell_as_it_stands
+    from wasmctl.flow.ship import PackageRequest, PushRequest, tell_as_it_stands
     from wasmctl.oci.image import Format
 
     requests = []
@@ -161,7 +161,7 @@ def _opening(destination: Destination, options: RegistryOptions) -> Opening:
 
 
 def _push_all(requests: list[tuple[Project, PushRequest]], session: Session) -> Result:
-    from wasmctl.flow import push_project
+    from wasmctl.flow.ship import push_project
 
     if len(requests) == 1:
         shipped = push_project(requests[0][0], session, requests[0][1])

@@ -123,14 +123,14 @@ def _load(place: Path, session: Session) -> Project:
 
 def _build(project: Project, session: Session) -> dict[str, JSONValue]:
     from wasmctl.cli.build import module_data
-    from wasmctl.flow import build_one
+    from wasmctl.flow.build import build_one
     from wasmctl.toolchain.module import BuildRequest
 
     return module_data(build_one(project, session, BuildRequest(live=True)))
 
 
 def _package(project: Project, session: Session) -> Image:
-    from wasmctl.flow import PackageRequest, packaged
+    from wasmctl.flow.ship import PackageRequest, packaged
     from wasmctl.oci.image import Format
     from wasmctl.oci.layout import write_layout
 

@@ -1,56 +1,41 @@
-"""Chains the stages for the verbs that need earlier ones: push = build → package → push.
+"""The last stretch of the road: project → module → image → registry.
 
-Knows the order and nothing of how a stage does its work. What only images need is imported where
-they are made: a build that finds nothing to do ends before that would be read.
+What only images need is imported where they are made.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wasmctl import process
 from wasmctl.console import shown_size
-from wasmctl.errors import UsageError, WasmctlError
+from wasmctl.errors import UsageError
+from wasmctl.flow.build import build_one, relative
 from wasmctl.project.git import find_commit, find_source, find_version
 from wasmctl.project.project import Project
 from wasmctl.project.record import note_image, read_record
 from wasmctl.session import Session
-from wasmctl.toolchain.module import BuildRequest, Module
+from wasmctl.toolchain.module import BuildRequest
 
 if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
-
     from wasmctl.oci.destination import Destination
     from wasmctl.oci.image import Format, Image
     from wasmctl.oci.options import RegistryOptions
     from wasmctl.oci.push import Opening
 
 __all__ = [
-    "Outcome",
     "PackageRequest",
     "PushRequest",
     "Shipped",
-    "build_all",
-    "build_one",
     "packaged",
     "push_project",
+    "sha256_of",
     "tell_as_it_stands",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What became of one project among several: a module, or the failure."""
-
-    project: Project
-    module: Module | None = None
-    error: WasmctlError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,45 +53,6 @@ class PackageRequest:
     build: bool = True
 
 
-def build_all(
-    projects: Sequence[Project], session: Session, request: BuildRequest
-) -> tuple[Outcome, ...]:
-    """Build projects, several at once within the machine's cores; all are tried.
-
-    Raises:
-        WasmctlError: the one project there is failed.
-        KeyboardInterrupt: every tool has been stopped.
-    """
-    if len(projects) == 1:
-        live = replace(request, live=True)
-        return (Outcome(project=projects[0], module=build_one(projects[0], session, live)),)
-    from concurrent.futures import as_completed
-
-    names = [_label(project, session) for project in projects]
-    outcomes: dict[int, Outcome] = {}
-    with session.console.board(names) as board, _pool() as pool:
-        futures = {
-            pool.submit(_attempt, project, session, request, _starts(board, index)): index
-            for index, project in enumerate(projects)
-        }
-        for future in as_completed(futures):
-            index = futures[future]
-            outcomes[index] = future.result()
-            board(index, _summary(outcomes[index]))
-    return tuple(outcomes[index] for index in range(len(projects)))
-
-
-def build_one(project: Project, session: Session, request: BuildRequest) -> Module:
-    """Build one project and say so."""
-    from wasmctl.toolchain.build import build_module
-
-    module = build_module(project, session, request=request)
-    verb = "fresh" if module.fresh else "built"
-    shown = _relative(module.path, session.cwd)
-    session.console.say(f"{session.console.style(verb, 'green')} {shown} ({_facts(module)})")
-    return module
-
-
 def tell_as_it_stands(project: Project, session: Session) -> None:
     """Say that `dist/plugin.wasm` is shipped unbuilt, and whether it is what was built last.
 
@@ -117,12 +63,12 @@ def tell_as_it_stands(project: Project, session: Session) -> None:
     recorded = read_record(project.dist).get("module")
     known = isinstance(recorded, Mapping) and recorded.get("sha256") == sha256_of(module)
     because = "" if known else "; it is not what `wasmctl build` recorded"
-    session.console.say(f"taking {_relative(module, session.cwd)} as it stands{because}")
+    session.console.say(f"taking {relative(module, session.cwd)} as it stands{because}")
 
 
 def _as_it_stands(project: Project, session: Session) -> Path:
     if not project.module.exists():
-        shown = _relative(project.module, session.cwd)
+        shown = relative(project.module, session.cwd)
         hint = "build it: `wasmctl build`"
         raise UsageError("not-built", f"there is no `{shown}` to ship", hint=hint)
     return project.module
@@ -337,52 +283,3 @@ def sha256_of(path: Path) -> str:
     """Return the hexadecimal SHA-256 of a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-@contextlib.contextmanager
-def _pool() -> Iterator[ThreadPoolExecutor]:
-    from concurrent.futures import ThreadPoolExecutor
-
-    pool = ThreadPoolExecutor(max_workers=os.cpu_count() or 1)
-    try:
-        yield pool
-    except BaseException:
-        # Ctrl-C reaches this thread only; the tools of the others are stopped from here.
-        process.stop_all()
-        pool.shutdown(wait=True, cancel_futures=True)
-        raise
-    pool.shutdown()
-
-
-def _attempt(
-    project: Project, session: Session, request: BuildRequest, starts: Callable[[], None]
-) -> Outcome:
-    from wasmctl.toolchain.build import build_module
-
-    starts()
-    try:
-        return Outcome(project=project, module=build_module(project, session, request=request))
-    except WasmctlError as error:
-        return Outcome(project=project, error=error)
-
-
-def _starts(board: Callable[[int, str | None], None], index: int) -> Callable[[], None]:
-    return lambda: board(index, None)
-
-
-def _summary(outcome: Outcome) -> str:
-    if outcome.module is None:
-        return "failed"
-    return f"{'fresh' if outcome.module.fresh else 'built'} ({_facts(outcome.module)})"
-
-
-def _facts(module: Module) -> str:
-    return f"{shown_size(module.size)}, {module.toolchain} {module.target}, {module.seconds:.1f} s"
-
-
-def _label(project: Project, session: Session) -> str:
-    return str(_relative(project.folder, session.cwd))
-
-
-def _relative(path: Path, cwd: Path) -> Path:
-    return path.relative_to(cwd) if path.is_relative_to(cwd) else path

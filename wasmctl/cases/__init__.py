@@ -1,0 +1,1 @@
+"""Case files → what a plug-in did with each case in a running Envoy."""

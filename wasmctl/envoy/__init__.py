@@ -1,0 +1,1 @@
+"""Module + configuration → a running Envoy that serves it."""

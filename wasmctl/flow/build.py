@@ -1,0 +1,120 @@
+"""The first stretch of the road: projects → modules, one or several at once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wasmctl import process
+from wasmctl.console import shown_size
+from wasmctl.errors import WasmctlError
+from wasmctl.project.project import Project
+from wasmctl.session import Session
+from wasmctl.toolchain.module import BuildRequest, Module
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
+__all__ = ["Outcome", "build_all", "build_one", "relative"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one project among several: a module, or the failure."""
+
+    project: Project
+    module: Module | None = None
+    error: WasmctlError | None = None
+
+
+def build_all(
+    projects: Sequence[Project], session: Session, request: BuildRequest
+) -> tuple[Outcome, ...]:
+    """Build projects, several at once within the machine's cores; all are tried.
+
+    Raises:
+        WasmctlError: the one project there is failed.
+        KeyboardInterrupt: every tool has been stopped.
+    """
+    if len(projects) == 1:
+        live = replace(request, live=True)
+        return (Outcome(project=projects[0], module=build_one(projects[0], session, live)),)
+    from concurrent.futures import as_completed
+
+    names = [_label(project, session) for project in projects]
+    outcomes: dict[int, Outcome] = {}
+    with session.console.board(names) as board, _pool() as pool:
+        futures = {
+            pool.submit(_attempt, project, session, request, _starts(board, index)): index
+            for index, project in enumerate(projects)
+        }
+        for future in as_completed(futures):
+            index = futures[future]
+            outcomes[index] = future.result()
+            board(index, _summary(outcomes[index]))
+    return tuple(outcomes[index] for index in range(len(projects)))
+
+
+def build_one(project: Project, session: Session, request: BuildRequest) -> Module:
+    """Build one project and say so."""
+    from wasmctl.toolchain.build import build_module
+
+    module = build_module(project, session, request=request)
+    verb = "fresh" if module.fresh else "built"
+    shown = relative(module.path, session.cwd)
+    session.console.say(f"{session.console.style(verb, 'green')} {shown} ({_facts(module)})")
+    return module
+
+
+@contextlib.contextmanager
+def _pool() -> Iterator[ThreadPoolExecutor]:
+    from concurrent.futures import ThreadPoolExecutor
+
+    pool = ThreadPoolExecutor(max_workers=os.cpu_count() or 1)
+    try:
+        yield pool
+    except BaseException:
+        # Ctrl-C reaches this thread only; the tools of the others are stopped from here.
+        process.stop_all()
+        pool.shutdown(wait=True, cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
+def _attempt(
+    project: Project, session: Session, request: BuildRequest, starts: Callable[[], None]
+) -> Outcome:
+    from wasmctl.toolchain.build import build_module
+
+    starts()
+    try:
+        return Outcome(project=project, module=build_module(project, session, request=request))
+    except WasmctlError as error:
+        return Outcome(project=project, error=error)
+
+
+def _starts(board: Callable[[int, str | None], None], index: int) -> Callable[[], None]:
+    return lambda: board(index, None)
+
+
+def _summary(outcome: Outcome) -> str:
+    if outcome.module is None:
+        return "failed"
+    return f"{'fresh' if outcome.module.fresh else 'built'} ({_facts(outcome.module)})"
+
+
+def _facts(module: Module) -> str:
+    return f"{shown_size(module.size)}, {module.toolchain} {module.target}, {module.seconds:.1f} s"
+
+
+def _label(project: Project, session: Session) -> str:
+    return str(relative(project.folder, session.cwd))
+
+
+def relative(path: Path, cwd: Path) -> Path:
+    """Return `path` as it is called from `cwd`."""
+    return path.relative_to(cwd) if path.is_relative_to(cwd) else path
