@@ -1,0 +1,72 @@
+"""What became of a case: the values that a run of cases hands back.
+
+Frozen values only; how they are run, and how they are shown, is elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from wasmctl.wasm.explanations import Explanation
+
+__all__ = ["CaseOutcome", "CaseResult", "Difference"]
+
+# passed   all that was expected came to pass
+# failed   something else came to pass: the plug-in (or the case) is wrong
+# refused  Envoy does not load the module, or not with this configuration, though it should
+# not-run  the run was over before its turn
+# proxy    no answer about the plug-in: Envoy could not be had, or was lost
+CaseOutcome = Literal["passed", "failed", "refused", "not-run", "proxy"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One expectation that was not met.
+
+    Args:
+        where: what it is about, as the case file spells it: `response.status`.
+        expected: what the case file declares, for people.
+        got: what came instead, for people.
+    """
+
+    where: str
+    expected: str
+    got: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseResult:
+    """What became of one case in one Envoy.
+
+    Args:
+        file: the case file.
+        line: where in it the case begins, from 1.
+        name: the case's.
+        envoy: the release it ran in: `1.40.0`.
+        outcome: how it ended.
+        seconds: how long it took.
+        differences: what was not as expected; empty where it passed.
+        log: what the plug-in logged meanwhile, a line each: `info: denied`.
+        proxy_log: Envoy's own last lines, where they tell more than the above.
+        explanation: what Envoy's words mean, where they are known.
+        message: what happened in one line, where no difference says it: why the module was
+            refused, why the proxy was lost.
+        curl: the command that sends the case's request to a served plug-in; None where it has none.
+        run_folder: where Envoy's configuration and log are kept.
+    """
+
+    file: Path
+    line: int
+    name: str
+    envoy: str
+    outcome: CaseOutcome
+    seconds: float = 0.0
+    differences: tuple[Difference, ...] = ()
+    log: tuple[str, ...] = ()
+    proxy_log: tuple[str, ...] = ()
+    explanation: Explanation | None = None
+    message: str | None = None
+    curl: str | None = None
+    run_folder: Path | None = None
