@@ -5,8 +5,12 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from typing import Final
 
 __all__ = ["main"]
+
+
+_INTERRUPTIONS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> int:
@@ -15,7 +19,7 @@ def main() -> int:
         _take_signals()
         from wasmctl.cli.app import run
 
-        return run(sys.argv[1:])
+        code = run(sys.argv[1:])
     except KeyboardInterrupt:
         # The same words as later, when there is more to say them with.
         sys.stderr.write("error: interrupted\n")
@@ -24,11 +28,15 @@ def main() -> int:
 
             item = ErrorItem(code="interrupted", message="interrupted")
             sys.stdout.write(envelope("", Result(exit_code=130, errors=(item,))) + "\n")
-        return 130
+        code = 130
+    # All is done and said: an interruption from here on would only add a traceback to it.
+    for number in _INTERRUPTIONS:
+        signal.signal(number, signal.SIG_IGN)
+    return code
 
 
 def _take_signals() -> None:
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in _INTERRUPTIONS[1:]:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves it
             signal.signal(number, _interrupt)
     sys.unraisablehook = _unraisable
