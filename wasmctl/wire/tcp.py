@@ -1,0 +1,246 @@
+"""TCP on asyncio: streams that connect, listen, send, and receive until something is there.
+
+Owns the sockets of this room. Works on sockets instead of asyncio's transports, which drop what
+has arrived when a write fails, and with it the answer of a server that closed early.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import socket
+import struct
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from wasmctl.wire.messages import Broken
+
+__all__ = ["Gathered", "Listening", "Stopped", "Stream", "connect", "listen"]
+
+# What a resolver says of a host: family, kind, protocol, canonical name, address.
+_Found = Sequence[tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[object, ...]]]
+Stopped = Literal["enough", "closed", "reset", "timeout"]
+
+_READ_SIZE: Final = 1 << 16
+_CONNECTIONS_WAITING: Final = 512
+# How much may wait for the peer before `drained` waits too.
+_HIGH_WATER: Final = 1 << 18
+# Linux takes at most 1024 buffers at once (IOV_MAX).
+_PIECES_AT_ONCE: Final = 64
+_LINGER_NOTHING: Final = struct.pack("ii", 1, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """What `receive_until` got, and why it stopped there."""
+
+    data: bytes
+    stopped: Stopped
+
+
+class Stream:
+    """A connected socket of the running loop.
+
+    One task at a time receives; `close` and `reset` are for when none does.
+    """
+
+    def __init__(self, connected: socket.socket) -> None:
+        connected.settimeout(0)
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = connected
+        self._loop = asyncio.get_running_loop()
+        self._ahead = bytearray()
+        self._backlog: deque[memoryview] = deque()
+        self._waiting = 0
+        self._moved = asyncio.Event()
+        self._ending = False
+        self._lost = False
+
+    @property
+    def lost(self) -> bool:
+        """Whether the peer takes nothing any more."""
+        return self._lost
+
+    async def receive(self) -> bytes:
+        """Return what has arrived, waiting for the first of it; nothing at the peer's end.
+
+        Raises:
+            OSError: the connection was reset.
+        """
+        if self._ahead:
+            data = bytes(self._ahead)
+            self._ahead.clear()
+            return data
+        return await self._loop.sock_recv(self._socket, _READ_SIZE)
+
+    async def receive_until(
+        self,
+        enough: int | Callable[[bytes], bool],
+        *,
+        timeout: float,  # noqa: ASYNC109
+    ) -> Gathered:
+        """Gather bytes until there are `enough`, the peer ends, or `timeout` seconds have passed.
+
+        Bytes beyond a number stay for the next call; with a predicate all that came is taken.
+        """
+        stopped: Stopped = "enough"
+        try:
+            async with asyncio.timeout(timeout):
+                while not self._has(enough):
+                    data = await self._loop.sock_recv(self._socket, _READ_SIZE)
+                    if not data:
+                        stopped = "closed"
+                        break
+                    self._ahead += data
+        except TimeoutError:
+            stopped = "timeout"
+        except OSError:
+            stopped = "reset"
+        size = enough if isinstance(enough, int) else len(self._ahead)
+        data = bytes(self._ahead[:size])
+        del self._ahead[:size]
+        return Gathered(data=data, stopped=stopped)
+
+    def _has(self, enough: int | Callable[[bytes], bool]) -> bool:
+        if isinstance(enough, int):
+            return len(self._ahead) >= enough
+        return enough(bytes(self._ahead))
+
+    def write(self, *pieces: bytes | memoryview) -> None:
+        """Send, keeping what the peer does not take yet. Never waits, never raises: see `lost`."""
+        if self._lost:
+            return
+        idle = not self._backlog
+        for piece in pieces:
+            if piece:
+                self._backlog.append(memoryview(piece))
+                self._waiting += len(piece)
+        if idle and self._backlog:
+            self._flush()
+
+    async def drained(self) -> None:
+        """Wait until the peer has taken all but a little of what was written, or is gone."""
+        while self._waiting > _HIGH_WATER:
+            await self._moved.wait()
+
+    async def delivered(self) -> None:
+        """Wait until all that was written is in the kernel's hands, or the peer is gone."""
+        while self._backlog:
+            await self._moved.wait()
+
+    def _flush(self) -> None:
+        try:
+            while self._backlog:
+                pieces = itertools.islice(self._backlog, _PIECES_AT_ONCE)
+                self._drop(self._socket.sendmsg(list(pieces)))
+        except BlockingIOError:
+            self._loop.add_writer(self._socket, self._flush)
+        except OSError:
+            self._lost = True
+            self._backlog.clear()
+            self._waiting = 0
+        if not self._backlog:
+            self._loop.remove_writer(self._socket)
+            if self._ending:
+                self._shut()
+        self._moved.set()
+        self._moved.clear()
+
+    def _drop(self, sent: int) -> None:
+        self._waiting -= sent
+        while sent:
+            piece = self._backlog.popleft()
+            if sent < len(piece):
+                self._backlog.appendleft(piece[sent:])
+                return
+            sent -= len(piece)
+
+    def end(self) -> None:
+        """Say that nothing more will be sent, once all is; receiving goes on."""
+        self._ending = True
+        if not self._backlog:
+            self._shut()
+
+    def _shut(self) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        """Close; what the kernel has is still delivered."""
+        if self._socket.fileno() >= 0:
+            self._loop.remove_writer(self._socket)
+            self._loop.remove_reader(self._socket)
+            self._socket.close()
+
+    def reset(self) -> None:
+        """Close with a TCP reset; what is not yet delivered is dropped."""
+        with contextlib.suppress(OSError):
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOTHING)
+        self.close()
+
+
+class Listening:
+    """A socket that waits for connections on `host` and `port`."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._socket = listener
+        self.host: str
+        self.port: int
+        self.host, self.port = listener.getsockname()
+
+    async def accept(self) -> Stream:
+        """Return the next connection."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connected, _ = await loop.sock_accept(self._socket)
+                return Stream(connected)
+            except ConnectionAbortedError:
+                continue
+
+
+@contextlib.asynccontextmanager
+async def listen(*, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Listening]:
+    """Listen on an IPv4 address; port 0 is one of the kernel's choice.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    with socket.create_server((host, port), backlog=_CONNECTIONS_WAITING) as listener:
+        listener.settimeout(0)
+        yield Listening(listener)
+
+
+async def connect(host: str, port: int) -> Stream:
+    """Connect.
+
+    Raises:
+        Broken: `refused`: nobody listens there, or there is no way to it.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        family, kind, protocol, _, address = (await _resolve(host, port))[0]
+        connecting = socket.socket(family, kind, protocol)
+        connecting.settimeout(0)
+        try:
+            await loop.sock_connect(connecting, address)
+        except BaseException:
+            connecting.close()
+            raise
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        raise Broken("refused", f"no connection to {host}:{port}: {reason}") from None
+    return Stream(connecting)
+
+
+async def _resolve(host: str, port: int) -> _Found:
+    try:
+        # Numbers need no resolver, and so no thread.
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        loop = asyncio.get_running_loop()
+        return await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
