@@ -23,11 +23,25 @@ from typing import IO
 from wasmctl.errors import ToolFailed, ToolMissing, UsageError, WasmctlError
 from wasmctl.terminal import LentTerminal, Talk
 
-__all__ = ["Completed", "capture", "find_program", "follow", "is_stopping", "stop_all"]
+__all__ = [
+    "Completed",
+    "Service",
+    "capture",
+    "find_program",
+    "follow",
+    "is_stopping",
+    "serving",
+    "stop_all",
+]
 
 # How long children are given after each signal before the next, harder one (seconds).
 _GRACE = ((signal.SIGINT, 0.3), (signal.SIGTERM, 0.2), (signal.SIGKILL, 5.0))
 _INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+# Becomes the program that it is given, in the same process, and leaves behind a watcher in its
+# group. The watcher's input is a pipe whose other end only we hold: it ends when we end, however
+# we end, and then the watcher kills the group.
+_WATCHED = 'exec 3<&0; (read -r _ <&3; kill -s KILL 0) & exec "$@" 3<&- </dev/null'
 
 _running: set[subprocess.Popen[bytes]] = set()
 _running_lock = threading.Lock()
@@ -149,6 +163,78 @@ def follow(
             raise KeyboardInterrupt
         out = b"" if data is None else data.finish()
         return _completed(argv, child.returncode, out, talk.finish(), started)
+
+
+class Service:
+    """A program that runs until it is stopped; made by `serving`."""
+
+    def __init__(self, child: subprocess.Popen[bytes]) -> None:
+        self._child = child
+
+    @property
+    def pid(self) -> int:
+        """The process; its group has the same number."""
+        return self._child.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended, negative: by which signal; None while it runs. Never waits."""
+        return self._child.poll()
+
+    def terminate(self) -> None:
+        """Ask it to end, without waiting."""
+        _signal_groups([self._child], signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it and all that it started at once: for one that is known not to listen."""
+        _signal_groups([self._child], signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Stop it and all that it started: gracefully, then not. May be called again."""
+        _stop([self._child])
+
+
+@contextlib.contextmanager
+def serving(
+    argv: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path, output: Path
+) -> Iterator[Service]:
+    """Run a program for as long as the block lasts.
+
+    Nothing of it is left behind: not when the block ends in whatever way, and not when we are
+    ended by a signal that nobody can catch.
+
+    Args:
+        argv: the program and its arguments.
+        env: its whole environment.
+        cwd: its folder.
+        output: the file that both of its streams are appended to.
+
+    Raises:
+        ToolMissing: it cannot be started.
+        UsageError: its folder is not there.
+        OSError: `output` cannot be written.
+    """
+    program = str(argv[0])
+    if "/" in program and not os.access(program, os.X_OK):
+        number = errno.EACCES if Path(program).exists() else errno.ENOENT
+        raise _not_started(program, None, OSError(number, os.strerror(number), program))
+    watched = ["/bin/sh", "-c", _WATCHED, "sh", *argv]
+    with contextlib.ExitStack() as stack:
+        theirs, ours = os.pipe()
+        stack.callback(os.close, ours)
+        try:
+            with output.open("ab") as stream:
+                streams = _Streams(stdin=theirs, stdout=stream.fileno(), stderr=stream.fileno())
+                child = stack.enter_context(
+                    _started(watched, env=env, cwd=cwd, streams=streams, new_session=False)
+                )
+        finally:
+            os.close(theirs)
+        service = Service(child)
+        try:
+            yield service
+        finally:
+            service.stop()
 
 
 def stop_all() -> None:

@@ -1,0 +1,39 @@
+"""The value for an Envoy that was found: what to run, and where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Envoy"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envoy:
+    """An Envoy that can be run.
+
+    Args:
+        version: its release, as `1.40.0`.
+        command: what the command line begins with: a binary, or a `docker run …`.
+        origin: where it was found, in words for a user.
+        image: the image that a `docker run …` starts; None for a binary.
+    """
+
+    version: str
+    command: tuple[str, ...]
+    origin: str
+    image: str | None = None
+
+    def argv(self, arguments: Sequence[str], folders: Sequence[Path] = ()) -> tuple[str, ...]:
+        """Return the whole command line.
+
+        Args:
+            arguments: Envoy's own.
+            folders: the absolute folders that it reads or writes files in; a container sees
+                them, and nothing else of this machine, under the same paths.
+        """
+        if self.image is None:
+            return (*self.command, *arguments)
+        mounts = [f"--volume={folder}:{folder}" for folder in folders]
+        return (*self.command, *mounts, self.image, *arguments)

@@ -1,0 +1,408 @@
+"""A running Envoy: started, given listeners, asked, and ended. Knows no cases and no build.
+
+Listeners are read from a file (LDS), so that one Envoy serves one set of plug-ins after another,
+and goes on when it refuses one. What Envoy reads and says lies in its run folder:
+`bootstrap.json`, `lds/listeners.json`, `modules/`, `envoy.log`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from wasmctl.envoy.admin import Admin, ListenerState, fetch
+from wasmctl.envoy.bootstrap import (
+    BARRIER,
+    Cluster,
+    Listener,
+    Service,
+    WasmPlugin,
+    make_bootstrap,
+    make_listeners,
+)
+from wasmctl.envoy.envoy import Envoy
+from wasmctl.envoy.failures import Stuck, ended, known_failure, tail_of, unanswered
+from wasmctl.envoy.logs import LOG_OPTIONS, LogFile, Record, plugin_line
+from wasmctl.errors import Unreadable, WasmctlError
+from wasmctl.paths import replacing
+from wasmctl.process import Service as Process
+from wasmctl.process import serving
+
+__all__ = ["Loaded", "Proxy", "Rejected", "Stuck", "running"]
+
+# Seconds between two looks at something that Envoy is about to do.
+_PAUSE = 0.002
+# How long Envoy may take to end when asked, and to be seen dead when it has hung up (seconds).
+_GRACE = 2.0
+_UPDATES = r"^listener_manager\.lds\.update_(success|rejected|failure)$"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A listener that Envoy serves.
+
+    Args:
+        address: where it listens.
+        records: what was logged meanwhile, but for other plug-ins' lines.
+    """
+
+    address: tuple[str, int]
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """A listener that Envoy refused; where it had an earlier form, that is served on.
+
+    Args:
+        details: Envoy's summary, which seldom tells the reason.
+        records: what was logged meanwhile, but for other plug-ins' lines: it tells the reason.
+    """
+
+    details: str
+    records: tuple[Record, ...]
+
+
+class Proxy:
+    """An Envoy that runs; made by `running`.
+
+    Once a method has raised ProxyError or Stuck, this Envoy is of no more use.
+    """
+
+    def __init__(self, envoy: Envoy, process: Process, folder: Path, *, drains: bool) -> None:
+        self.envoy = envoy
+        self.folder = folder
+        self.admin = Admin("127.0.0.1", 0)
+        # Where each listener that was loaded listens.
+        self.addresses: dict[str, tuple[str, int]] = {}
+        self._process = process
+        self._drains = drains
+        self._log = LogFile(folder / "envoy.log")
+        self._seen: list[Record] = []
+        self._told = 0
+        self._barrier = ("", 0)
+        self._barriers = 0
+        self._version = 0
+
+    @property
+    def exit_code(self) -> int | None:
+        """How Envoy ended, negative: by which signal; None while it runs. Never waits."""
+        return self._process.exit_code
+
+    @property
+    def admin_port(self) -> int:
+        """Where the admin interface listens."""
+        return self.admin.port
+
+    def tail(self, lines: int = 20) -> str:
+        """Return the log's last records as text."""
+        return tail_of(self._read(), lines)
+
+    def new_records(self) -> tuple[Record, ...]:
+        """Return what was logged since the last call of this or of `barrier`."""
+        fresh = tuple(self._read()[self._told :])
+        self._told = len(self._seen)
+        return fresh
+
+    async def load(
+        self, listeners: Sequence[Listener], *, timeout: float = 60.0
+    ) -> dict[str, Loaded | Rejected]:
+        """Serve exactly these listeners; return what became of each, by name.
+
+        A listener that is as it was is not touched. One that changed keeps its port: connections
+        that it has are served by the earlier form for the drain time at most. Modules are copied
+        first: a file that changes later changes nothing here, and counts as changed in the next
+        call.
+
+        Args:
+            listeners: the whole set; those of earlier calls that are not in it are removed.
+            timeout: seconds.
+
+        Raises:
+            Stuck: a module does not return from its start or its configuration.
+            UsageError: a port is taken.
+            ProxyError: Envoy ended, or has no Wasm.
+            Unreadable: a module's file is not there.
+        """
+        before = len(self._read())
+        kept = [self._keep_modules(listener) for listener in listeners]
+        try:
+            async with asyncio.timeout(timeout):
+                await self._update(kept)
+                states = await self._settled(kept)
+                addresses = await self.admin.addresses()
+        except TimeoutError as error:
+            raise self._stuck("while it is loaded", timeout) from error
+        except OSError as error:
+            raise await self._lost() from error
+        addresses.pop(BARRIER, None)
+        self.addresses = addresses
+        records = tuple(self._read()[before:])
+        return {listener.name: self._outcome(listener, states, records) for listener in kept}
+
+    async def barrier(self, *, timeout: float = 10.0) -> tuple[Record, ...]:
+        """Return the new records, when all that Envoy has to say of earlier requests is among them.
+
+        With one worker (`concurrency=1`): it says so itself, after all that it did before.
+
+        Raises:
+            Stuck: the worker does not answer: a callback of the plug-in does not return.
+            ProxyError: Envoy ended.
+        """
+        self._barriers += 1
+        mark = f"barrier /{self._barriers}"
+        looked = len(self._read())
+        try:
+            async with asyncio.timeout(timeout):
+                await fetch(*self._barrier, f"/{self._barriers}")
+                while not any(_ends_with(record, mark) for record in self._read()[looked:]):
+                    looked = len(self._seen)
+                    await asyncio.sleep(_PAUSE)
+        except TimeoutError as error:
+            raise self._stuck("on a request", timeout) from error
+        except OSError as error:
+            raise await self._lost() from error
+        return tuple(record for record in self.new_records() if record.logger != "lua")
+
+    async def metrics(self, *, timeout: float = 10.0) -> Mapping[str, int]:
+        """Return every counter and gauge, Envoy's and the plug-ins', by Envoy's name for it.
+
+        Raises:
+            ProxyError: Envoy ended, or does not answer.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                return await self.admin.stats()
+        except OSError as error:
+            raise await self._lost() from error
+
+    async def check(self, *, timeout: float = 5.0) -> None:
+        """Return when Envoy is there and answers.
+
+        Raises:
+            ProxyError: it ended, or does not answer.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                await self.admin.is_live()
+        except OSError as error:
+            raise await self._lost() from error
+
+    async def ended(self) -> WasmctlError:
+        """Return, once Envoy has ended unasked, the error that tells how."""
+        while self.exit_code is None:
+            await asyncio.sleep(0.02)
+        return await self._lost()
+
+    def kill(self) -> None:
+        """End Envoy at once."""
+        self._process.kill()
+
+    async def start(self, timeout: float) -> None:
+        """Wait until Envoy serves; part of `running`."""
+        try:
+            async with asyncio.timeout(timeout):
+                self.admin = await self._find_admin()
+                while not await self.admin.is_live():
+                    await asyncio.sleep(_PAUSE)
+                self._barrier = (await self.admin.addresses())[BARRIER]
+        except TimeoutError as error:
+            raise unanswered(self.envoy, timeout, self._read(), self.folder) from error
+        except OSError as error:
+            raise await self._lost() from error
+
+    async def end(self) -> None:
+        """Ask Envoy to end, and wait for it a while; part of `running`."""
+        self._process.terminate()
+        deadline = time.monotonic() + _GRACE
+        while self.exit_code is None and time.monotonic() < deadline:
+            await asyncio.sleep(_PAUSE)
+
+    async def _find_admin(self) -> Admin:
+        path = self.folder / "admin.address"
+        while True:
+            if self.exit_code is not None:
+                raise ConnectionError("Envoy ended")
+            with contextlib.suppress(FileNotFoundError):
+                host, _, port = path.read_text().rpartition(":")
+                if port:
+                    return Admin(host, int(port))
+            await asyncio.sleep(_PAUSE)
+
+    async def _update(self, listeners: Sequence[Listener]) -> None:
+        """Have Envoy read the listeners, and wait until it has."""
+        before = sum((await self.admin.stats(_UPDATES)).values())
+        self._version += 1
+        write_listeners(self.folder, listeners, self._version)
+        # Every move into the folder is one update, and every update counts in one of the three.
+        while sum((await self.admin.stats(_UPDATES)).values()) == before:
+            await asyncio.sleep(_PAUSE)
+
+    async def _settled(self, listeners: Sequence[Listener]) -> Mapping[str, ListenerState]:
+        """Return the listeners' states when no one of them is on its way."""
+        names = {listener.name for listener in listeners}
+        while True:
+            states = await self.admin.listener_states()
+            coming = any(state.warming for state in states.values()) or names - {*states}
+            going = any(state.draining for state in states.values()) and not self._drains
+            if not coming and not going:
+                return states
+            await asyncio.sleep(_PAUSE)
+
+    def _outcome(
+        self,
+        listener: Listener,
+        states: Mapping[str, ListenerState],
+        records: Sequence[Record],
+    ) -> Loaded | Rejected:
+        told = _about(listener, records)
+        refusal = states[listener.name].refusal
+        if refusal is None:
+            return Loaded(address=self.addresses[listener.name], records=told)
+        if known := known_failure(self.envoy, refusal):
+            raise known
+        words = "\n".join(record.message for record in told)
+        if known := known_failure(self.envoy, words):
+            raise known
+        return Rejected(details=refusal, records=told)
+
+    def _keep_modules(self, listener: Listener) -> Listener:
+        """Return the listener with its modules as copies named by content in the run folder."""
+        plugins = tuple(
+            replace(plugin, module=_keep(plugin.module, self.folder / "modules"))
+            for plugin in listener.plugins
+        )
+        return replace(listener, plugins=plugins)
+
+    def _read(self) -> list[Record]:
+        self._seen += self._log.read()
+        return self._seen
+
+    def _stuck(self, when: str, waited: float) -> WasmctlError:
+        if self.exit_code is not None:
+            return ended(self.envoy, self.exit_code, self._read(), self.folder)
+        # It listens to no signal that asks.
+        self.kill()
+        message = f"the plug-in does not return {when}: Envoy did not answer for {waited:g} s"
+        hint = "look for a loop without end, or for one that waits"
+        return Stuck("plugin-stuck", message, hint=hint)
+
+    async def _lost(self) -> WasmctlError:
+        """Return the error for an Envoy that hung up."""
+        deadline = time.monotonic() + _GRACE
+        while (exit_code := self.exit_code) is None:
+            if time.monotonic() > deadline:
+                return unanswered(self.envoy, _GRACE, self._read(), self.folder)
+            await asyncio.sleep(_PAUSE)
+        return ended(self.envoy, exit_code, self._read(), self.folder)
+
+
+@contextlib.asynccontextmanager
+async def running(
+    envoy: Envoy,
+    *,
+    folder: Path,
+    env: Mapping[str, str],
+    clusters: Sequence[Cluster] = (),
+    services: Sequence[Service] = (),
+    admin_port: int = 0,
+    wasm_log_level: str = "debug",
+    concurrency: int = 1,
+    drain_seconds: int = 0,
+    timeout: float = 30.0,
+) -> AsyncIterator[Proxy]:
+    """Run an Envoy for as long as the block lasts; it has no listeners yet.
+
+    Args:
+        envoy: which.
+        folder: its run folder, empty; see `make_run_folder`.
+        env: its environment.
+        clusters: the servers that listeners and plug-ins may use.
+        services: plug-ins beside the traffic. Envoy ends when it refuses one.
+        admin_port: 0 lets the kernel choose.
+        wasm_log_level: from which level on plug-ins' lines are logged. `trace` adds every call
+            across the border of the VM.
+        concurrency: workers; each has VMs of its own.
+        drain_seconds: how long connections of a listener that is changed or removed live on.
+        timeout: seconds until it must serve.
+
+    Raises:
+        ProxyError: it did not start.
+        UsageError: the admin port is taken.
+    """
+    lists = folder / "lds"
+    for needed in (lists, folder / "modules"):
+        needed.mkdir(parents=True, exist_ok=True)
+    write_listeners(folder, (), 0)
+    services = [
+        replace(one, plugin=_kept_plugin(one.plugin, folder / "modules")) for one in services
+    ]
+    bootstrap = make_bootstrap(
+        clusters=clusters,
+        services=services,
+        lds=lists / "listeners.json",
+        admin_port=admin_port,
+        barrier=True,
+    )
+    (folder / "bootstrap.json").write_text(json.dumps(bootstrap, indent=1))
+    argv = [
+        *(part.replace("{folder}", str(folder)) for part in envoy.command),
+        *("-c", str(folder / "bootstrap.json")),
+        *("--admin-address-path", str(folder / "admin.address")),
+        # Any number of them at once, and nothing in shared memory.
+        "--disable-hot-restart",
+        *("--concurrency", str(concurrency)),
+        *("--drain-time-s", str(drain_seconds)),
+        *("--component-log-level", f"wasm:{wasm_log_level},lua:info"),
+        *LOG_OPTIONS,
+    ]
+    with serving(argv, env=env, cwd=folder, output=folder / "envoy.log") as process:
+        proxy = Proxy(envoy, process, folder, drains=drain_seconds > 0)
+        try:
+            await proxy.start(timeout)
+            yield proxy
+        finally:
+            await proxy.end()
+
+
+def write_listeners(folder: Path, listeners: Sequence[Listener], version: int) -> None:
+    """Give the Envoy of a run folder its listeners."""
+    made = make_listeners(listeners, version=str(version))
+    # Written elsewhere: whatever moves within the folder that Envoy watches is an update.
+    temporary = folder / "listeners.json"
+    temporary.write_text(json.dumps(made, indent=1))
+    temporary.replace(folder / "lds" / "listeners.json")
+
+
+def _kept_plugin(plugin: WasmPlugin, folder: Path) -> WasmPlugin:
+    return replace(plugin, module=_keep(plugin.module, folder))
+
+
+def _keep(module: Path, folder: Path) -> Path:
+    try:
+        content = module.read_bytes()
+    except OSError as error:
+        message = f"`{module}` cannot be read: {(error.strerror or str(error)).lower()}"
+        raise Unreadable("no-module", message, hint="build it with `wasmctl build`") from error
+    kept = folder / f"{hashlib.sha256(content).hexdigest()[:16]}.wasm"
+    if not kept.exists():
+        with replacing(kept) as stream:
+            stream.write(content)
+    return kept
+
+
+def _about(listener: Listener, records: Sequence[Record]) -> tuple[Record, ...]:
+    """Return the records without what other listeners' plug-ins said."""
+    ours = {plugin.vm_id for plugin in listener.plugins}
+    lines = ((record, plugin_line(record)) for record in records)
+    return tuple(record for record, line in lines if line is None or line.vm_id in ours)
+
+
+def _ends_with(record: Record, mark: str) -> bool:
+    return record.logger == "lua" and record.message.endswith(mark)
