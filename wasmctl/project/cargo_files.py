@@ -17,6 +17,7 @@ from wasmctl.project.toml import read_toml
 __all__ = [
     "Manifest",
     "is_plugin",
+    "local_packages",
     "package_field",
     "read_manifest",
     "table",
@@ -98,6 +99,19 @@ def workspace_members(root: Path, manifest: Manifest) -> Iterator[tuple[Path, Ma
         # As in cargo (core/workspace.rs, is_excluded): a literal member outdoes `exclude`.
         if _is_below(folder, root, members) or not _is_below(folder, root, excluded):
             yield folder, inner
+
+
+def local_packages(folder: Path, manifest: Manifest) -> frozenset[Path]:
+    """Return the folders of the packages that one depends on by their path, however deep."""
+    found: set[Path] = set()
+    left = [(folder, manifest)]
+    while left:
+        for _, path in _dependencies(*left.pop()):
+            inner = None if path is None or path in found else read_manifest(path)
+            if path is not None and inner is not None:
+                found.add(path)
+                left.append((path, inner))
+    return frozenset(found)
 
 
 def _folders(root: Path, patterns: list[str]) -> Iterator[Path]:

@@ -1,0 +1,99 @@
+"""The server behind a served plug-in: what a URL means to Envoy. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from wasmctl.envoy.bootstrap import Cluster
+from wasmctl.errors import UsageError
+
+__all__ = ["UPSTREAM", "Upstream", "parse_upstream"]
+
+# The cluster's name.
+UPSTREAM: Final = "upstream"
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upstream:
+    """A server by its URL.
+
+    Args:
+        url: `http://HOST:PORT` or `https://HOST:PORT`, for people.
+        host: a name, or an address without brackets.
+        port: its port.
+        tls: whether it is https.
+    """
+
+    url: str
+    host: str
+    port: int
+    tls: bool
+
+    @property
+    def cluster(self) -> Cluster:
+        """The server as Envoy is told of it."""
+        return Cluster(name=UPSTREAM, host=self.host, port=self.port, tls=self.tls)
+
+    @property
+    def authority(self) -> str | None:
+        """What requests have to call it: servers of several sites go by that. None: as they come.
+
+        An address or this machine's own name is no site's name.
+        """
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            usual = self.port == _PORTS["https" if self.tls else "http"]
+            named = self.host if usual else f"{self.host}:{self.port}"
+            return None if self.is_here else named
+        return None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is this machine's own."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+
+def parse_upstream(url: str) -> Upstream:
+    """Read the URL of a server; a bare `HOST:PORT` is http.
+
+    Raises:
+        UsageError: it is no such URL, or has more to it than a server.
+    """
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        port = parts.port
+    except ValueError as error:
+        raise _bad(url, str(error).lower()) from error
+    if parts.scheme not in _PORTS:
+        raise _bad(url, f"`{parts.scheme}` is neither http nor https")
+    if not parts.hostname or any(not letter.isprintable() or letter == " " for letter in url):
+        raise _bad(url, "it names no host")
+    if parts.username is not None or parts.password is not None:
+        # Not repeated: it may be in somebody's logs already.
+        shown = url.rpartition("@")[2]
+        raise _bad(f"…@{shown}", "a user has no place in it")
+    if parts.path not in {"", "/"} or parts.query or parts.fragment:
+        raise _bad(url, "the path is each request's own")
+    if port == 0:
+        raise _bad(url, "port 0 is none")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    port = port or _PORTS[parts.scheme]
+    return Upstream(
+        url=f"{parts.scheme}://{host}:{port}",
+        host=parts.hostname,
+        port=port,
+        tls=parts.scheme == "https",
+    )
+
+
+def _bad(url: str, why: str) -> UsageError:
+    hint = "write it like `http://127.0.0.1:8080` or `https://example.com`"
+    return UsageError("bad-upstream", f"the upstream `{url}` cannot be used: {why}", hint=hint)
