@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.progress import Progress, ProgressColumn
 
-__all__ = ["Console", "shown_size", "wants_colour"]
+__all__ = ["Console", "printable", "shown_size", "wants_colour"]
 
 # What could move the cursor or worse, out of a file's name or a server's answer; our own styles,
 # line breaks and tabs excepted.
@@ -47,6 +47,7 @@ class Console:
         err: stderr, for talk.
         verbosity: -1 quiet, 0 as usual, 1 and more: what was chosen and why, commands run.
         colour: whether stderr takes colour.
+        result_colour: whether stdout does.
         animated: whether something may move on stderr: a terminal, no JSON, no CI.
 
     May be used by several threads at once.
@@ -59,6 +60,7 @@ class Console:
         err: TextIO,
         verbosity: int = 0,
         colour: bool = False,
+        result_colour: bool = False,
         animated: bool = False,
     ) -> None:
         self.verbosity = verbosity
@@ -69,13 +71,16 @@ class Console:
         self._out = out
         self._err = err
         self._colour = colour
+        self._result_colour = result_colour
         self._lock = threading.Lock()
 
     def style(self, text: str, *names: str) -> str:
         """Return `text` in the given styles where stderr takes colour."""
-        if not self._colour:
-            return text
-        return f"\x1b[{';'.join(_STYLES[name] for name in names)}m{text}\x1b[0m"
+        return _styled(text, names) if self._colour else text
+
+    def style_result(self, text: str, *names: str) -> str:
+        """Return `text` in the given styles where stdout takes colour."""
+        return _styled(text, names) if self._result_colour else text
 
     def result(self, text: str) -> None:
         """Print a line of the result to stdout."""
@@ -129,7 +134,7 @@ class Console:
 
             text = TextColumn("{task.description}", markup=False)
             with self._progress(SpinnerColumn(), text, TimeElapsedColumn(), stays=False) as moving:
-                moving.add_task(_printable(label), total=None)
+                moving.add_task(printable(label), total=None)
                 ended.wait()
 
         thread = threading.Thread(target=show, daemon=True)
@@ -153,7 +158,7 @@ class Console:
         description = TextColumn("{task.description}", markup=False)
         columns = (description, BarColumn(), DownloadColumn(), Speed())
         with self._progress(*columns, stays=False) as progress:
-            task = progress.add_task(_printable(label), total=total)
+            task = progress.add_task(printable(label), total=total)
             yield lambda count: progress.advance(task, count)
 
     @contextlib.contextmanager
@@ -169,7 +174,7 @@ class Console:
 
         description = TextColumn("{task.description}", markup=False)
         columns = (SpinnerColumn(finished_text="·"), description, TimeElapsedColumn())
-        labels = [_printable(label) for label in labels]
+        labels = [printable(label) for label in labels]
         with self._progress(*columns, stays=True) as progress:
             tasks = [progress.add_task(f"{label}: waits", start=False, total=1) for label in labels]
 
@@ -207,7 +212,7 @@ class Console:
 
     def _talk(self, text: str, before: str = "") -> None:
         """Write text of ours to stderr, after a tool's own words as they are."""
-        shown = f"{before}{_printable(text)}"
+        shown = f"{before}{printable(text)}"
         moving = self._moving
         if moving is None:
             self._write(self._err, f"{shown}\n")
@@ -253,7 +258,12 @@ class _Talk:
         return self._stream.fileno()
 
 
-def _printable(text: str) -> str:
+def _styled(text: str, names: Sequence[str]) -> str:
+    return f"\x1b[{';'.join(_STYLES[name] for name in names)}m{text}\x1b[0m"
+
+
+def printable(text: str) -> str:
+    """Return `text` with what could move the cursor, or worse, spelled out."""
     return _CONTROL.sub(lambda found: found[1] or f"\\x{ord(found[2]):02x}", text)
 
 

@@ -172,9 +172,9 @@ def _command_name(words: Sequence[str]) -> str:
 
 
 def _console(args: Sequence[str], env: Mapping[str, str]) -> Console:
-    colour = wants_colour(sys.stderr, env)
+    colour, result_colour = wants_colour(sys.stderr, env), wants_colour(sys.stdout, env)
     if "--color" in args or "--no-color" in args:
-        colour = "--color" in args
+        colour = result_colour = "--color" in args
     quiet = "-q" in args or "--quiet" in args
     verbosity = sum({"-v": 1, "--verbose": 1, "-vv": 2}.get(word, 0) for word in args)
     moving = sys.stderr.isatty() and not env.get("CI") and env.get("TERM") != "dumb"
@@ -183,6 +183,7 @@ def _console(args: Sequence[str], env: Mapping[str, str]) -> Console:
         err=sys.stderr,
         verbosity=-1 if quiet else verbosity,
         colour=colour,
+        result_colour=result_colour,
         animated=moving and "--json" not in args,
     )
 
