@@ -17,7 +17,7 @@ async def exchange(
     port: int,
     request: Request,
     *,
-    timeout: float,  # noqa: ASYNC109
+    timeout: float,
 ) -> Response:
     """Send the request and return the whole answer, at most `timeout` seconds later.
 

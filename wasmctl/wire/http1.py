@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -205,14 +206,11 @@ async def _send_reply(
         stream.reset()
         return
     bodiless = method == b"HEAD" or reply.status in _STATUSES_WITHOUT_BODY
-    body = () if bodiless else reply.body
-    try:
-        head = connection.send(_reply_head(reply)) or b""
-        await _send(stream, connection, head, body, trailers=reply.trailers, end=reply.fail is None)
-    except h11.LocalProtocolError:
-        # A declared length that the body does not have: the client gets what there is.
-        await stream.delivered()
-        return
+    body, trailers = ((), ()) if bodiless else (reply.body, reply.trailers)
+    head = connection.send(_reply_head(reply)) or b""
+    # A declared length that the body does not have: the client gets what there is, and no more.
+    with contextlib.suppress(h11.LocalProtocolError):
+        await _send(stream, connection, head, body, trailers=trailers, end=reply.fail is None)
     await stream.delivered()
     if reply.fail == "reset":
         await asyncio.sleep(BEFORE_RESET)

@@ -13,9 +13,9 @@ from typing import Final
 
 from h2 import events
 from h2.config import H2Configuration
-from h2.connection import H2Connection
+from h2.connection import ConnectionInputs, H2Connection, H2ConnectionStateMachine
 from h2.errors import ErrorCodes
-from h2.exceptions import ProtocolError
+from h2.exceptions import NoSuchStreamError, ProtocolError, StreamClosedError
 from h2.settings import SettingCodes
 
 from wasmctl.wire.messages import (
@@ -43,6 +43,18 @@ _BATCH: Final = 1 << 16
 _STATUSES_WITHOUT_BODY: Final = frozenset({204, 304})
 
 
+class _PatientStates(H2ConnectionStateMachine):
+    """h2's states, but that streams go on after a GOAWAY, as RFC 9113, 6.8 has it.
+
+    h2 itself closes at once: https://github.com/python-hyper/h2/issues/1181.
+    """
+
+    def process_input(self, input_: ConnectionInputs) -> list[events.Event]:
+        if input_ is ConnectionInputs.RECV_GOAWAY:
+            return []
+        return super().process_input(input_)
+
+
 class _Link:
     """What both sides do: frames between h2 and the stream, bodies within the peer's windows."""
 
@@ -57,6 +69,7 @@ class _Link:
                 normalize_inbound_headers=False,
             )
         )
+        self.h2.state_machine = _PatientStates()
         self._stream = stream
         self._changed = asyncio.Event()
         self.h2.initiate_connection()
@@ -111,39 +124,40 @@ class _Link:
 
         Stops without an error where the peer has closed the stream.
         """
+        pieces = [piece for piece in body if piece]
         try:
-            only_head = end and not any(body) and not trailers
-            self.h2.send_headers(stream_id, [*head], end_stream=only_head)
-            last = len(body) - 1
-            for index, piece in enumerate(body if not only_head else ()):
-                await self._send_piece(stream_id, piece, end=end and index == last and not trailers)
-                if index < last:
+            last = end and not pieces and not trailers
+            self.h2.send_headers(stream_id, [*head], end_stream=last)
+            for index, piece in enumerate(pieces, start=1):
+                last = end and index == len(pieces) and not trailers
+                await self._send_piece(stream_id, piece, end=last)
+                if index < len(pieces):
                     await asyncio.sleep(BETWEEN_PIECES)
-            if trailers and end:
+            if end and trailers:
                 lowered = [(name.lower(), value) for name, value in trailers]
                 self.h2.send_headers(stream_id, lowered, end_stream=True)
-        except ProtocolError:
+        except (StreamClosedError, NoSuchStreamError):
             return
         finally:
             self.flush()
-        await self._stream.delivered()
 
     async def _send_piece(self, stream_id: int, piece: bytes, *, end: bool) -> None:
         rest = memoryview(piece)
         ready = 0
         while rest:
             room = self.h2.local_flow_control_window(stream_id)
-            part = rest[: max(0, min(room, self.h2.max_outbound_frame_size))]
-            if part:
-                rest = rest[len(part) :]
-                self.h2.send_data(stream_id, part, end_stream=end and not rest)
-                ready += len(part)
-            if not part or ready >= _BATCH or not rest:
+            if room <= 0:
+                self.flush()
+                await self._changed.wait()
+                continue
+            part = rest[: min(room, self.h2.max_outbound_frame_size)]
+            rest = rest[len(part) :]
+            self.h2.send_data(stream_id, part, end_stream=end and not rest)
+            ready += len(part)
+            if ready >= _BATCH or not rest:
                 self.flush()
                 ready = 0
                 await self._stream.drained()
-            if not part:
-                await self._changed.wait()
 
 
 async def ask(stream: Stream, request: Request, *, authority: str, incoming: Incoming) -> None:
@@ -290,8 +304,8 @@ class _Server:
             body = () if bodiless else reply.body
             trailers = () if bodiless else reply.trailers
             await self._link.send(stream_id, head, body, trailers, end=reply.fail is None)
+            await asyncio.sleep(BEFORE_RESET if reply.fail else 0)
         if reply.fail == "reset":
-            await asyncio.sleep(BEFORE_RESET)
             self._link.reset(stream_id)
 
 

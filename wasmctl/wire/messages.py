@@ -69,6 +69,8 @@ class Request:
         _check_headers(self.headers, "header")
         _check_headers(self.trailers, "trailer")
         _check_length(self.headers, self.body)
+        if self.version == "1.1" and self.trailers and _has(self.headers, b"content-length"):
+            raise Unsendable("HTTP/1 carries no trailers in a message with `content-length`")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +195,10 @@ def _check_length(headers: Headers, body: tuple[bytes, ...]) -> None:
     if declared is None or declared == str(size).encode():
         return
     raise Unsendable(f"header `content-length` says {_readable(declared)}, the body has {size}")
+
+
+def _has(headers: Headers, name: bytes) -> bool:
+    return first_value(headers, name) is not None
 
 
 def _readable(text: bytes) -> str:

@@ -81,7 +81,7 @@ class Stream:
         self,
         enough: int | Callable[[bytes], bool],
         *,
-        timeout: float,  # noqa: ASYNC109
+        timeout: float,
     ) -> Gathered:
         """Gather bytes until there are `enough`, the peer ends, or `timeout` seconds have passed.
 
