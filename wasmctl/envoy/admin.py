@@ -5,15 +5,17 @@ https://www.envoyproxy.io/docs/envoy/latest/operations/admin
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-import h11
+from wasmctl.wire.client import exchange
+from wasmctl.wire.messages import Broken, Request, Response
 
-__all__ = ["Admin", "ListenerState", "fetch"]
+__all__ = ["Admin", "ListenerState", "get"]
+
+_LONG = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +34,7 @@ class ListenerState:
 
 
 class Admin:
-    """The admin interface at an address. Every method raises OSError where nobody answers."""
+    """The admin interface at an address. Every method raises Broken where nobody answers."""
 
     def __init__(self, host: str, port: int) -> None:
         self.host = host
@@ -40,8 +42,7 @@ class Admin:
 
     async def is_live(self) -> bool:
         """Return whether Envoy has done everything that it does before serving."""
-        status, _ = await fetch(self.host, self.port, "/ready")
-        return status == 200
+        return (await get(self.host, self.port, "/ready")).status == 200
 
     async def addresses(self) -> dict[str, tuple[str, int]]:
         """Return where each listener listens."""
@@ -57,10 +58,9 @@ class Admin:
     async def listener_states(self) -> Mapping[str, ListenerState]:
         """Return the state of each listener from the LDS file."""
         mask = "name,error_state.details,warming_state.version_info,draining_state.version_info"
-        status, body = await fetch(
-            self.host, self.port, f"/config_dump?resource=dynamic_listeners&mask={mask}"
-        )
-        if status != 200:
+        path = f"/config_dump?resource=dynamic_listeners&mask={mask}"
+        answer = await get(self.host, self.port, path)
+        if answer.status != 200:
             return {}  # there is none at all
         return {
             config["name"]: ListenerState(
@@ -68,7 +68,7 @@ class Admin:
                 draining="draining_state" in config,
                 refusal=config.get("error_state", {}).get("details"),
             )
-            for config in json.loads(body).get("configs", ())
+            for config in json.loads(answer.body).get("configs", ())
             # A refused one is listed once more, without its name.
             if "name" in config
         }
@@ -85,44 +85,12 @@ class Admin:
         return numbers
 
     async def _get(self, path: str) -> bytes:
-        status, body = await fetch(self.host, self.port, path)
-        if status != 200:
-            raise ConnectionError(f"the admin interface answered {status} to {path}")
-        return body
+        answer = await get(self.host, self.port, path)
+        if answer.status != 200:
+            raise Broken("protocol", f"the admin interface answered {answer.status} to {path}")
+        return answer.body
 
 
-async def fetch(host: str, port: int, path: str) -> tuple[int, bytes]:
-    """Return status and body of what a server answers to a GET.
-
-    Raises:
-        OSError: it cannot be reached, or hangs up.
-    """
-    reader, writer = await asyncio.open_connection(host, port)
-    try:
-        connection = h11.Connection(h11.CLIENT)
-        headers = [("host", "wasmctl"), ("connection", "close")]
-        request = h11.Request(method="GET", target=path, headers=headers)
-        writer.write(connection.send(request) or b"")
-        writer.write(connection.send(h11.EndOfMessage()) or b"")
-        return await _answer(connection, reader)
-    finally:
-        writer.close()
-
-
-async def _answer(connection: h11.Connection, reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    status, body = 0, []
-    while True:
-        try:
-            event = connection.next_event()
-            if event is h11.NEED_DATA:
-                connection.receive_data(await reader.read(1 << 16))
-        except h11.RemoteProtocolError as error:
-            raise ConnectionError(str(error)) from error
-        if isinstance(event, h11.Response):
-            status = event.status_code
-        elif isinstance(event, h11.Data):
-            body.append(bytes(event.data))
-        elif isinstance(event, h11.EndOfMessage):
-            return status, b"".join(body)
-        elif isinstance(event, h11.ConnectionClosed):
-            raise ConnectionError("hung up")
+async def get(host: str, port: int, path: str) -> Response:
+    """Return the answer to a GET; how long that may take is the caller's to bound."""
+    return await exchange(host, port, Request(method="GET", path=path), timeout=_LONG)

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wasmctl.envoy.admin import Admin, ListenerState, fetch
+from wasmctl.envoy.admin import Admin, ListenerState, get
 from wasmctl.envoy.bootstrap import (
     BARRIER,
     Cluster,
@@ -33,6 +33,7 @@ from wasmctl.errors import Unreadable, WasmctlError
 from wasmctl.paths import replacing
 from wasmctl.process import Service as Process
 from wasmctl.process import serving
+from wasmctl.wire.messages import Broken
 
 __all__ = ["Loaded", "Proxy", "Rejected", "Stuck", "running"]
 
@@ -139,7 +140,7 @@ class Proxy:
                 addresses = await self.admin.addresses()
         except TimeoutError as error:
             raise self._stuck("while it is loaded", timeout) from error
-        except OSError as error:
+        except Broken as error:
             raise await self._lost() from error
         addresses.pop(BARRIER, None)
         self.addresses = addresses
@@ -160,13 +161,13 @@ class Proxy:
         looked = len(self._read())
         try:
             async with asyncio.timeout(timeout):
-                await fetch(*self._barrier, f"/{self._barriers}")
+                await get(*self._barrier, f"/{self._barriers}")
                 while not any(_ends_with(record, mark) for record in self._read()[looked:]):
                     looked = len(self._seen)
                     await asyncio.sleep(_PAUSE)
         except TimeoutError as error:
             raise self._stuck("on a request", timeout) from error
-        except OSError as error:
+        except Broken as error:
             raise await self._lost() from error
         return tuple(record for record in self.new_records() if record.logger != "lua")
 
@@ -179,7 +180,7 @@ class Proxy:
         try:
             async with asyncio.timeout(timeout):
                 return await self.admin.stats()
-        except OSError as error:
+        except Broken as error:
             raise await self._lost() from error
 
     async def check(self, *, timeout: float = 5.0) -> None:
@@ -191,7 +192,7 @@ class Proxy:
         try:
             async with asyncio.timeout(timeout):
                 await self.admin.is_live()
-        except OSError as error:
+        except Broken as error:
             raise await self._lost() from error
 
     async def ended(self) -> WasmctlError:
@@ -214,7 +215,7 @@ class Proxy:
                 self._barrier = (await self.admin.addresses())[BARRIER]
         except TimeoutError as error:
             raise unanswered(self.envoy, timeout, self._read(), self.folder) from error
-        except OSError as error:
+        except Broken as error:
             raise await self._lost() from error
 
     async def end(self) -> None:
@@ -228,7 +229,7 @@ class Proxy:
         path = self.folder / "admin.address"
         while True:
             if self.exit_code is not None:
-                raise ConnectionError("Envoy ended")
+                raise Broken("refused", "Envoy ended")
             with contextlib.suppress(FileNotFoundError):
                 host, _, port = path.read_text().rpartition(":")
                 if port:
@@ -351,8 +352,7 @@ async def running(
         barrier=True,
     )
     (folder / "bootstrap.json").write_text(json.dumps(bootstrap, indent=1))
-    argv = [
-        *(part.replace("{folder}", str(folder)) for part in envoy.command),
+    arguments = [
         *("-c", str(folder / "bootstrap.json")),
         *("--admin-address-path", str(folder / "admin.address")),
         # Any number of them at once, and nothing in shared memory.
@@ -362,6 +362,7 @@ async def running(
         *("--component-log-level", f"wasm:{wasm_log_level},lua:info"),
         *LOG_OPTIONS,
     ]
+    argv = envoy.argv(arguments, (folder,))
     with serving(argv, env=env, cwd=folder, output=folder / "envoy.log") as process:
         proxy = Proxy(envoy, process, folder, drains=drain_seconds > 0)
         try:
