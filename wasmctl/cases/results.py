@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from wasmctl.wasm.explanations import Explanation
+if TYPE_CHECKING:
+    from wasmctl.wasm.explanations import Explanation
 
 __all__ = ["CaseOutcome", "CaseResult", "Difference"]
 

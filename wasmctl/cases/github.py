@@ -1,0 +1,76 @@
+"""Results of cases as GitHub Actions takes them: annotations at the lines, and a summary.
+
+https://docs.github.com/actions/reference/workflow-commands-for-github-actions
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wasmctl.cases.report import counted, reason
+
+if TYPE_CHECKING:
+    from wasmctl.cases.results import CaseResult
+
+__all__ = ["annotation", "step_summary"]
+
+
+def annotation(result: CaseResult, workspace: Path) -> str | None:
+    """Return the workflow command that marks a case's line; None where there is nothing to mark.
+
+    Args:
+        result: what became of the case.
+        workspace: the repository's folder; files in it are named from there.
+    """
+    if result.outcome in {"passed", "not-run"}:
+        return None
+    words = {"failed": "failed", "refused": "was refused", "proxy": "had no Envoy"}
+    title = f"{result.name} {words[result.outcome]} (Envoy {result.envoy})"
+    properties = f"file={_property(_from(result.file, workspace))},line={result.line}"
+    return f"::error {properties},title={_property(title)}::{_data(_told(result))}"
+
+
+def step_summary(results: Sequence[CaseResult], workspace: Path) -> str:
+    """Return Markdown: what it came to, and a bullet for each case that needs a look."""
+    lines = [f"**wasmctl test**: {counted(results)}", ""]
+    for result in results:
+        if result.outcome in {"passed", "not-run"}:
+            continue
+        where = f"{_from(result.file, workspace)}:{result.line}"
+        lines.append(f"- {result.outcome}: {_code(result.name)} ({where}, Envoy {result.envoy})")
+        lines += [f"  - {_code(line)}" for line in _told(result).splitlines()]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _told(result: CaseResult) -> str:
+    lines = [
+        f"{difference.where}: expected {difference.expected}, got {difference.got}"
+        for difference in result.differences
+    ]
+    return "\n".join([*lines, *reason(result)]) or result.outcome
+
+
+def _from(path: Path, workspace: Path) -> str:
+    return str(path.relative_to(workspace) if path.is_relative_to(workspace) else path)
+
+
+def _code(text: str) -> str:
+    # A code span may hold backticks when its fence is longer (https://spec.commonmark.org).
+    fence = "`" * (max((len(run) for run in _backticks(text)), default=0) + 1)
+    pad = " " if "`" in text else ""
+    return f"{fence}{pad}{text}{pad}{fence}"
+
+
+def _backticks(text: str) -> list[str]:
+    return "".join(mark if mark == "`" else " " for mark in text).split()
+
+
+# As the runner reads them: https://github.com/actions/toolkit, packages/core/src/command.ts
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,200 @@
+"""Results of cases as text: a line a case, what was not as expected below it, a summary.
+
+Pure: `CaseResult` in, text out. What comes from outside (a body, a log line) is shown with its
+control characters spelled out and never begins a line: CI systems take commands from those.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+
+from wasmctl.console import printable
+
+if TYPE_CHECKING:
+    from wasmctl.cases.results import CaseOutcome, CaseResult
+
+__all__ = ["Layout", "Style", "counted", "details", "headline", "plain", "reason", "summary"]
+
+# How an outcome is called, and its colour. What needs a look is also told by capitals: meaning is
+# never carried by colour alone.
+_WORDS: Final[dict[CaseOutcome, tuple[str, str]]] = {
+    "passed": ("passed", "green"),
+    "failed": ("FAILED", "red"),
+    "refused": ("REFUSED", "red"),
+    "proxy": ("NO ENVOY", "yellow"),
+    "not-run": ("not run", "dim"),
+}
+# The same in a summary, worst first.
+_COUNTED: Final[dict[CaseOutcome, str]] = {
+    "proxy": "without an Envoy",
+    "refused": "refused by Envoy",
+    "failed": "failed",
+    "passed": "passed",
+    "not-run": "not run",
+}
+_WIDEST_NAME: Final = 64
+# Of one value, and of a log: more is in the run folder.
+_LINES: Final = 20
+_CHARACTERS: Final = 2000
+
+
+class Style(Protocol):
+    """Puts text in styles, as `Console.style_result` does."""
+
+    def __call__(self, text: str, *names: str) -> str: ...
+
+
+def plain(text: str, *_names: str) -> str:
+    """Return the text as it is, for what takes no styles."""
+    return text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """What the lines have in common, known before the first case has ended.
+
+    Args:
+        cwd: where shown paths start from.
+        names: of all cases, for the width of their column.
+        files: the case files; with several a column tells them.
+        envoys: the releases; with several a column tells them.
+    """
+
+    cwd: Path
+    names: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+    envoys: tuple[str, ...] = ()
+
+
+def headline(result: CaseResult, layout: Layout, style: Style = plain) -> str:
+    """Return the line of a case: outcome, release and file where there are several, name, time."""
+    word, colour = _WORDS[result.outcome]
+    # Wide enough for the word that is there when all is well; a longer one is meant to stand out.
+    cells = [style(f"{word:<7}", *([colour] if result.outcome == "passed" else [colour, "bold"]))]
+    if len(layout.envoys) > 1:
+        cells.append(f"{result.envoy:<{max(map(len, layout.envoys))}}")
+    if len(layout.files) > 1:
+        width = max(len(_stem(path)) for path in layout.files)
+        cells.append(f"{_stem(result.file):<{width}}")
+    width = min(max(map(len, layout.names), default=0), _WIDEST_NAME)
+    cells.append(f"{_shown(result.name):<{width}}")
+    if result.outcome in {"passed", "failed"}:
+        cells.append(style(_duration(result.seconds), "dim"))
+    return "  ".join(cells).rstrip()
+
+
+def details(result: CaseResult, layout: Layout, style: Style = plain) -> Iterator[str]:
+    """Yield the lines below the headline of a case that did not pass.
+
+    In the order in which people read: where it is declared, what differs, why, what the plug-in
+    said, how to see it happen, and where to look further.
+    """
+    yield f"  {style(f'{_path(result.file, layout.cwd)}:{result.line}', 'dim')}"
+    for difference in result.differences:
+        yield f"  {style(_shown(difference.where), 'bold')}"
+        yield from _value("expected", difference.expected, style, "green")
+        yield from _value("got", difference.got, style, "red")
+    for line in reason(result):
+        yield f"  {line}"
+    yield from _log("the plug-in's log", result.log, style)
+    yield from _log("Envoy's log", result.proxy_log, style)
+    if result.curl is not None:
+        yield f"  {style('to see it, beside `wasmctl run`', 'bold')}"
+        yield from _quoted(result.curl)
+    if result.run_folder is not None:
+        yield f"  {style(f'what Envoy was given, and its log: {result.run_folder}', 'dim')}"
+
+
+def reason(result: CaseResult) -> tuple[str, ...]:
+    """Return why a case did not pass, where it is not the differences that say it, and the hint."""
+    lines = []
+    if result.message is not None:
+        lines += [_shown(line) for line in result.message.splitlines()]
+    if (known := result.explanation) is not None:
+        if known.message != result.message:
+            lines += [_shown(line) for line in known.message.splitlines()]
+        lines.append(f"hint: {_shown(known.hint)}")
+    return tuple(lines)
+
+
+def counted(results: Iterable[CaseResult]) -> str:
+    """Return how many came out how, worst first: `1 failed, 3 passed`."""
+    counts = Counter(result.outcome for result in results)
+    told = [f"{counts[outcome]} {words}" for outcome, words in _COUNTED.items() if counts[outcome]]
+    return ", ".join(told) or "no cases"
+
+
+def summary(
+    results: Sequence[CaseResult], layout: Layout, seconds: float, style: Style = plain
+) -> Iterator[str]:
+    """Yield what it came to: with several releases a line each, then all in all."""
+    if len(layout.envoys) > 1:
+        width = max(map(len, layout.envoys))
+        for envoy in layout.envoys:
+            of_it = [result for result in results if result.envoy == envoy]
+            yield f"Envoy {envoy:<{width}}  {style(counted(of_it), _colour(of_it))}"
+    where = f" in Envoy {layout.envoys[0]}" if len(layout.envoys) == 1 else ""
+    refused = all(result.outcome in {"refused", "not-run"} for result in results)
+    if refused and any(result.outcome == "refused" for result in results):
+        where += ": the module does not load"
+    yield f"{style(counted(results), _colour(results), 'bold')}{where}, {_duration(seconds)}"
+
+
+def _colour(results: Sequence[CaseResult]) -> str:
+    outcomes = {result.outcome for result in results}
+    if outcomes & {"failed", "refused"}:
+        return "red"
+    return "yellow" if outcomes - {"passed"} else "green"
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(".yaml").removesuffix(".cases")
+
+
+def _path(path: Path, cwd: Path) -> str:
+    return _shown(str(path.relative_to(cwd) if path.is_relative_to(cwd) else path))
+
+
+def _shown(text: str) -> str:
+    # Also the escapes of styles, which are ours alone to use.
+    return printable(text.replace("\x1b", "\\x1b"))
+
+
+def _value(label: str, text: str, style: Style, colour: str) -> Iterator[str]:
+    first, *more = _cut(text.split("\n"))
+    yield f"    {label:<8}  {style(_shown(first), colour)}".rstrip()
+    for line in more:
+        yield f"    {'':<8}| {style(_shown(line), colour)}".rstrip()
+
+
+def _log(title: str, lines: Sequence[str], style: Style) -> Iterator[str]:
+    if not lines:
+        return
+    yield f"  {style(title, 'bold')}"
+    if len(lines) > _LINES:
+        yield f"    … {len(lines) - _LINES} lines before"
+    for line in lines[-_LINES:]:
+        yield from _quoted(line)
+
+
+def _quoted(text: str) -> Iterator[str]:
+    for line in _cut(text.split("\n")):
+        yield f"    | {_shown(line)}".rstrip()
+
+
+def _cut(lines: Sequence[str]) -> list[str]:
+    kept = [
+        line
+        if len(line) <= _CHARACTERS
+        else f"{line[:_CHARACTERS]} … {len(line)} characters in all"
+        for line in lines[:_LINES]
+    ]
+    return kept if len(lines) <= _LINES else [*kept, f"… {len(lines) - _LINES} lines more"]
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 0.9995 else f"{seconds:.1f} s"
