@@ -52,10 +52,12 @@ class Stream:
         connected.settimeout(0)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = connected
+        self._number = connected.fileno()
         self._loop = asyncio.get_running_loop()
         self._ahead = bytearray()
         self._backlog: deque[memoryview] = deque()
         self._waiting = 0
+        self._watched = False
         self._moved = asyncio.Event()
         self._ending = False
         self._lost = False
@@ -138,17 +140,23 @@ class Stream:
                 pieces = itertools.islice(self._backlog, _PIECES_AT_ONCE)
                 self._drop(self._socket.sendmsg(list(pieces)))
         except BlockingIOError:
-            self._loop.add_writer(self._socket, self._flush)
+            self._loop.add_writer(self._number, self._flush)
+            self._watched = True
         except OSError:
             self._lost = True
             self._backlog.clear()
             self._waiting = 0
         if not self._backlog:
-            self._loop.remove_writer(self._socket)
+            self._unwatch()
             if self._ending:
                 self._shut()
         self._moved.set()
         self._moved.clear()
+
+    def _unwatch(self) -> None:
+        if self._watched:
+            self._loop.remove_writer(self._number)
+            self._watched = False
 
     def _drop(self, sent: int) -> None:
         self._waiting -= sent
@@ -172,8 +180,8 @@ class Stream:
     def close(self) -> None:
         """Close; what the kernel has is still delivered."""
         if self._socket.fileno() >= 0:
-            self._loop.remove_writer(self._socket)
-            self._loop.remove_reader(self._socket)
+            self._unwatch()
+            self._loop.remove_reader(self._number)
             self._socket.close()
 
     def reset(self) -> None:
