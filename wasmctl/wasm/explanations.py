@@ -1,0 +1,77 @@
+"""What a host's words mean for a plug-in's author: one table, and how it is read. Pure.
+
+A row stands for one cause; the order of the rows says which of several lines tells the most. To
+explain one more line, add a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from wasmctl.wasm import rows_load, rows_run
+from wasmctl.wasm.rows import Fault, Row
+from wasmctl.wasm.traps import find_trap, last_words
+
+__all__ = ["ROWS", "Explanation", "explain"]
+
+ROWS: Final[tuple[Row, ...]] = (*rows_load.ROWS, *rows_run.ROWS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Why a host refused a plug-in, or what became of it.
+
+    Args:
+        id: of the row: stable, kebab-case.
+        message: what happened, in the terms of the plug-in's author.
+        hint: the thing to do.
+        fault: whose it is.
+        source: where the host's words, or the fact behind them, come from.
+    """
+
+    id: str
+    message: str
+    hint: str
+    fault: Fault
+    source: str
+
+
+def explain(messages: Sequence[str]) -> Explanation | None:
+    """Explain the records of a proxy's log that belong to one refusal or one trap.
+
+    Args:
+        messages: without time, level and logger, in their order; a record may have several lines.
+
+    Returns:
+        What says the most, or None where nothing is known.
+    """
+    for row in ROWS:
+        for index, message in enumerate(messages):
+            found = row.pattern.search(message)
+            if found is None:
+                continue
+            words = last_words(messages[:index])
+            if row.words is not None and not row.words.search(words):
+                continue
+            return _fill(row, {**found.groupdict(), **_facts(messages[: index + 1], words)})
+    return None
+
+
+def _facts(messages: Sequence[str], words: str) -> Mapping[str, str]:
+    trap = find_trap(messages)
+    return {
+        "at": f" ({trap.where})" if trap and trap.where else "",
+        "because": f": {words}" if words else "",
+    }
+
+
+def _fill(row: Row, facts: Mapping[str, str]) -> Explanation:
+    return Explanation(
+        id=row.id,
+        message=row.message.format_map(facts),
+        hint=row.hint.format_map(facts),
+        fault=row.fault,
+        source=row.source,
+    )

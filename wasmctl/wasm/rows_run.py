@@ -1,0 +1,259 @@
+"""Rows of the table of explanations: a plug-in that fails when it starts or runs. Data.
+
+The words are those of proxy-wasm/proxy-wasm-cpp-host ("host" in the sources), of V8 and of Envoy's
+source/extensions/common/wasm; each was provoked in Envoy 1.36 and 1.40 unless it says otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from wasmctl.wasm.rows import Fault, Row
+
+__all__ = ["ROWS"]
+
+_FAILED: Final = r"Function: (?P<name>\S+) failed: Uncaught "
+_AT_START: Final = r"Function: (?P<name>_initialize|main|__main_void) failed: Uncaught "
+_CALL_SOURCE: Final = "host, src/v8/v8.cc, V8::getModuleFunctionImpl"
+
+_START_UP: Final = (
+    Row(
+        id="start-is-a-program",
+        pattern=re.compile(r"Function: _start failed: Uncaught Error: restricted_callback"),
+        message="the module is a program, not a library: Envoy ran its `_start`, which calls what"
+        " a plug-in may not call yet, such as the exit at the end of `main`",
+        hint="add `-buildmode=c-shared` to `go build` or `tinygo build` (TinyGo 0.34 and older do"
+        " without); in Rust build a `cdylib`, no binary; `wasmctl build` does",
+        fault=Fault.PLUGIN,
+        source="host, src/wasm.cc, startVm; TinyGo 0.35 release notes",
+    ),
+    Row(
+        id="start-calls-host",
+        pattern=re.compile(_AT_START + r"Error: restricted_callback"),
+        message="the plug-in calls the host while it is being loaded, in `{name}`, where Envoy"
+        " allows little more than logging{at}",
+        hint="move the call (ticks, metrics, properties, shared data, files) from Go's `init()` or"
+        " Rust's `proxy_wasm::main!` to `OnVMStart`/`on_vm_start` or"
+        " `OnPluginStart`/`on_configure`",
+        fault=Fault.PLUGIN,
+        source="host, src/wasm.cc, startVm",
+    ),
+)
+
+_TRAPS: Final = (
+    Row(
+        id="trap-out-of-memory",
+        pattern=re.compile(_FAILED + r"RuntimeError: unreachable"),
+        words=re.compile(r"memory allocation of \d+ bytes failed|out of memory|cannot allocate"),
+        message="the plug-in ran out of memory in `{name}`{at}{because}",
+        hint="bound what it keeps: bodies, caches, maps that only grow; Envoy gives a plug-in at"
+        " most 1 GiB, and memory never shrinks",
+        fault=Fault.PLUGIN,
+        source="host, include/proxy-wasm/limits.h",
+    ),
+    Row(
+        id="trap-panic",
+        pattern=re.compile(
+            _FAILED + r"RuntimeError: unreachable[\s\S]*"
+            r"(?:rust_panic|panicking|rust_begin_unwind|runtime\.\w*[pP]anic|runtime\.fatal|"
+            r"runtime\.throw)"
+        ),
+        message="the plug-in panicked in `{name}`{at}{because}",
+        hint="mend it there; for what a request or a configuration can bring about, handle the"
+        " error instead of `unwrap()`, an index, or a nil map: a panic stops the plug-in for every"
+        " request after it",
+        fault=Fault.PLUGIN,
+        source=_CALL_SOURCE,
+    ),
+    Row(
+        id="trap-panic-without-names",
+        pattern=re.compile(_FAILED + r"RuntimeError: unreachable"),
+        words=re.compile(r"^panicked|^panic: |^fatal error: "),
+        message="the plug-in panicked in `{name}`{at}{because}",
+        hint="mend it there; for what a request or a configuration can bring about, handle the"
+        " error instead of `unwrap()`, an index, or a nil map; keep the `name` section (no"
+        " `strip = true`, no `-s`) to see where it was",
+        fault=Fault.PLUGIN,
+        source=_CALL_SOURCE,
+    ),
+    Row(
+        id="trap-unreachable",
+        pattern=re.compile(_FAILED + r"RuntimeError: unreachable"),
+        message="the plug-in ended itself in `{name}`{at}, as by a panic, an abort or an exit"
+        "{because}",
+        hint='build it with its `name` section (Rust `strip = "debuginfo"`, Go without `-s`) to'
+        " see where; do not call `exit`",
+        fault=Fault.PLUGIN,
+        source=_CALL_SOURCE,
+    ),
+    Row(
+        id="trap-out-of-bounds",
+        pattern=re.compile(_FAILED + r"RuntimeError: (?P<error>memory access out of bounds)"),
+        message="the plug-in read or wrote outside of its memory in `{name}`{at}{because}",
+        hint="look for `unsafe` code, raw pointers and a stack that is too small (large arrays or"
+        " deep recursion in Rust and C: `-C link-arg=-zstack-size=…`; TinyGo `-stack-size`)",
+        fault=Fault.PLUGIN,
+        source=_CALL_SOURCE,
+    ),
+    Row(
+        id="trap-stack-overflow",
+        pattern=re.compile(_FAILED + r"RangeError: Maximum call stack size exceeded"),
+        message="the plug-in called itself without end, or too deeply, in `{name}`{at}{because}",
+        hint="bound the recursion: nested JSON or patterns from a request can drive it",
+        fault=Fault.PLUGIN,
+        source=_CALL_SOURCE,
+    ),
+    Row(
+        id="trap-arithmetic",
+        pattern=re.compile(
+            _FAILED + r"RuntimeError: (?P<error>divide by zero|divide result unrepresentable"
+            r"|remainder by zero|float unrepresentable in integer range)"
+        ),
+        message="the plug-in calculated what has no result in `{name}`{at}: {error}{because}",
+        hint="check the divisor or the range before",
+        fault=Fault.PLUGIN,
+        source=_CALL_SOURCE,
+    ),
+    Row(
+        id="trap-indirect-call",
+        pattern=re.compile(
+            _FAILED + r"RuntimeError: (?P<error>null function or function signature mismatch"
+            r"|table index is out of bounds|dereferencing a null pointer)"
+        ),
+        message="the plug-in called a function through a pointer that is none in `{name}`{at}:"
+        " {error}{because}",
+        hint="look for `unsafe` code, for memory overwritten before, and for declarations of"
+        " foreign functions with a wrong type",
+        fault=Fault.PLUGIN,
+        source=_CALL_SOURCE,
+    ),
+    Row(
+        id="trap-host-call",
+        pattern=re.compile(_FAILED + r"Error: restricted_callback"),
+        message="the plug-in called what Envoy does not allow in `{name}`{at}{because}",
+        hint="make that call in a later callback",
+        fault=Fault.PLUGIN,
+        source=_CALL_SOURCE,
+    ),
+    Row(
+        id="trap",
+        pattern=re.compile(_FAILED + r"(?P<error>[^\n]*)"),
+        message="the plug-in failed in `{name}`{at}: {error}{because}",
+        hint="look at the callback that is named; after it the plug-in answers no request",
+        fault=Fault.PLUGIN,
+        source=_CALL_SOURCE,
+    ),
+)
+
+_SAID_NO: Final = (
+    Row(
+        id="vm-start-refused",
+        pattern=re.compile(r"Failed to start (?:base|thread-local) Wasm"),
+        message="the plug-in refused to start: its `on_vm_start` said no{because}",
+        hint="mend the VM's configuration, or the check in `on_vm_start`/`OnVMStart`; a plug-in"
+        " that logs its reason as an error before it says no is quoted here",
+        fault=Fault.CONFIGURATION,
+        source="envoy, common/wasm/wasm.cc; host, src/wasm.cc, createWasm",
+    ),
+    Row(
+        id="configuration-refused",
+        pattern=re.compile(r"Failed to configure (?:base|thread-local) Wasm plugin"),
+        message="the plug-in refused its configuration{because}",
+        hint="mend the configuration, or the check in `on_configure`/`OnPluginStart`; a plug-in"
+        " that logs its reason as an error before it says no is quoted here",
+        fault=Fault.CONFIGURATION,
+        source="host, src/wasm.cc, createWasm and getOrCreateThreadLocalPlugin",
+    ),
+)
+
+_PROXY: Final = (
+    Row(
+        id="capability-restricted",
+        pattern=re.compile(
+            r"Attempted call to restricted (?:proxy-wasm|WASI) capability: (?P<name>\w+)"
+        ),
+        message="the plug-in called `{name}`, which its capability restriction does not allow;"
+        " the call was answered with an error",
+        hint="add `{name}` to `capability_restriction_config.allowed_capabilities`",
+        fault=Fault.CONFIGURATION,
+        source="host, include/proxy-wasm/wasm_vm.h and src/exports.cc",
+    ),
+    Row(
+        id="module-not-found",
+        pattern=re.compile(r"Invalid path: (?P<path>\S+\.wasm)"),
+        message="Envoy does not find the module `{path}`",
+        hint="build it, and give a path that the proxy's own file system has and its user may read",
+        fault=Fault.CONFIGURATION,
+        source="envoy, source/common/config/datasource.cc",
+    ),
+    Row(
+        id="image-not-fetched",
+        pattern=re.compile(
+            r"[Cc]annot fetch Wasm module (?P<name>\S+): (?P<error>.*?)\.?(?: applying|$)"
+        ),
+        message="the proxy's agent could not fetch the module `{name}`: {error}",
+        hint="`wasmctl pull` it with the same credentials; until it is there, requests are denied"
+        " (403) or, failing open, pass without the plug-in",
+        fault=Fault.IMAGE,
+        source="istio, pkg/wasm/convert.go and imagefetcher.go; read, not provoked",
+    ),
+    Row(
+        id="remote-code-not-fetched",
+        pattern=re.compile(r"Failed to load Wasm code \((?P<error>[\w ]+)\) from (?P<url>\S+)"),
+        message="Envoy has no module yet from `{url}` ({error})",
+        hint="see that the proxy's cluster reaches that address and the sha256 is the module's;"
+        " while fetching it may only be a matter of time",
+        fault=Fault.IMAGE,
+        source="envoy, common/wasm/wasm.cc; read, not provoked",
+    ),
+    Row(
+        id="image-denied",
+        pattern=re.compile(r"wasm-default-deny"),
+        message="requests are denied (403), because the proxy has no module for the plug-in: the"
+        " agent could not fetch it",
+        hint="look for `cannot fetch Wasm module` in the agent's log, before this line",
+        fault=Fault.IMAGE,
+        source="istio, pkg/wasm/convert.go; read, not provoked",
+    ),
+    Row(
+        id="plug-in-stopped",
+        pattern=re.compile(r"wasm_fail_stream"),
+        message="a request was answered with 503, because the plug-in had trapped before or never"
+        " loaded",
+        hint="look for `Function: … failed` before this line; `failure_policy: FAIL_RELOAD`"
+        " (Envoy 1.33 and newer) starts the plug-in again",
+        fault=Fault.PLUGIN,
+        source="envoy, common/wasm/context.cc, failStream",
+    ),
+)
+
+_UNTOLD: Final = (
+    Row(
+        id="not-started",
+        pattern=re.compile(r"Failed to initialize Wasm code|Failed to clone Base Wasm"),
+        message="Envoy loaded the module but could not start it, and does not say why",
+        hint="set the log level of `wasm` to debug, and see what it writes before this line",
+        fault=Fault.PLUGIN,
+        source="host, src/wasm.cc, createWasm; no way to it without another reason is known",
+    ),
+    Row(
+        id="not-loaded",
+        pattern=re.compile(r"Failed to load Wasm code"),
+        message="Envoy could not load the module, and does not say why",
+        hint="set the log level of `wasm` to debug, and see what it writes before this line",
+        fault=Fault.PLUGIN,
+        source="host, src/wasm.cc, createWasm; no way to it without another reason is known",
+    ),
+    Row(
+        id="empty-module",
+        pattern=re.compile(r"Plugin configured to fail closed failed to load"),
+        message="Envoy got an empty module",
+        hint="build it again: the file has no bytes",
+        fault=Fault.PLUGIN,
+        source="envoy, common/wasm/wasm.cc, createWasm",
+    ),
+)
+
+# Those that say more come first.
+ROWS: Final = (*_START_UP, *_TRAPS, *_SAID_NO, *_PROXY, *_UNTOLD)
