@@ -19,12 +19,20 @@ from wasmctl.paths import cache_folder, replacing
 from wasmctl.process import capture
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from wasmctl.process import Completed
     from wasmctl.results import JSONValue
 
-__all__ = ["Binary", "ask_envoy", "know_binary", "remember_binary", "without_wasm"]
+__all__ = [
+    "Binary",
+    "ask_envoy",
+    "know_binary",
+    "known_as",
+    "remember_as",
+    "remember_binary",
+    "without_wasm",
+]
 
 # `envoy  version: 9e55809…/1.40.0/Clean/RELEASE/BoringSSL`
 # (https://github.com/envoyproxy/envoy/blob/main/source/common/version/version.cc)
@@ -34,6 +42,7 @@ _WITHOUT_WASM: Final = re.compile(
     r"compiled without support for it|registered implementation for .{0,9}envoy\.filters\.network"
     r"\.wasm|extensions\.filters\.network\.wasm\.v3"
 )
+_ANOTHER: Final = "name another with `--envoy` (a path or a version) or `WASMCTL_ENVOY`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,55 +64,75 @@ def know_binary(path: Path, env: Mapping[str, str]) -> Binary:
     Raises:
         ProxyError: it does not run here, or is no Envoy.
     """
-    memory = _read_memory(env)
     try:
-        entry = memory.get(str(path))
-        if isinstance(entry, dict) and entry["file"] == _identity(path):
-            return Binary(version=str(entry["version"]), has_wasm=entry["has_wasm"] is True)
-    except (OSError, KeyError):
-        pass  # asking it tells what is wrong
-    binary = ask_envoy((str(path),), env)
-    remember_binary(path, binary, env)
+        identity = _identity(path)
+    except OSError:
+        identity = []  # asking it tells what is wrong
+    binary = known_as(str(path), identity, env)
+    if binary is None:
+        binary = ask_envoy((str(path),), env)
+        remember_binary(path, binary, env)
     return binary
 
 
 def remember_binary(path: Path, binary: Binary, env: Mapping[str, str]) -> None:
-    """Keep what the Envoy at `path` answered; a cache that cannot be written is done without."""
+    """Keep what the Envoy at `path` answered."""
     with contextlib.suppress(OSError):
-        memory = _read_memory(env)
-        memory[str(path)] = {"file": _identity(path), **asdict(binary)}
-        file = _memory_file(env)
+        remember_as(str(path), _identity(path), binary, env)
+
+
+def known_as(name: str, identity: Sequence[int | str], env: Mapping[str, str]) -> Binary | None:
+    """Return what was kept under a name, if it is of the same identity."""
+    entry = _read_memory(env).get(name)
+    if not isinstance(entry, dict) or entry.get("identity") != list(identity):
+        return None
+    return Binary(version=str(entry.get("version")), has_wasm=entry.get("has_wasm") is True)
+
+
+def remember_as(
+    name: str, identity: Sequence[int | str], binary: Binary, env: Mapping[str, str]
+) -> None:
+    """Keep what an Envoy answered; a cache that cannot be written is done without.
+
+    Args:
+        name: what it is found again by.
+        identity: what is another when it has been replaced.
+        binary: what it answered.
+        env: the environment, which says where the cache is.
+    """
+    memory = {**_read_memory(env), name: {"identity": list(identity), **asdict(binary)}}
+    file = _memory_file(env)
+    with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
         with replacing(file) as stream:
             stream.write(json.dumps(memory, indent=1).encode())
 
 
-def ask_envoy(command: tuple[str, ...], env: Mapping[str, str]) -> Binary:
+def ask_envoy(
+    command: tuple[str, ...], env: Mapping[str, str], *, name: str | None = None
+) -> Binary:
     """Run an Envoy to learn its version and whether it has Wasm.
 
     Args:
         command: what its command line begins with.
         env: its environment.
+        name: what a user calls it; the command's program when absent.
 
     Raises:
         ProxyError: it does not run here, or is no Envoy.
     """
+    name = name or command[0]
     said = _run([*command, "--version"], env)
     found = _VERSION.search(said.stdout)
     if said.exit_code != 0 or found is None:
-        message = f"`{command[0]}` does not run here, or is no Envoy"
-        hint = "name another with `--envoy` (a path or a version) or `WASMCTL_ENVOY`"
-        output = said.stdout + said.stderr
-        raise ProxyError("envoy-not-runnable", message, hint=hint, output=output)
+        raise _not_runnable(f"`{name}` does not run here, or is no Envoy", said)
     configuration = json.dumps(_probing_configuration())
-    # The log tells what is missing; with `error` as its level the reason itself would be dropped.
+    # The reason for a missing V8 is a warning.
     level = ("--log-level", "warning")
     said = _run([*command, "--mode", "validate", "--config-yaml", configuration, *level], env)
     if said.exit_code != 0 and not _WITHOUT_WASM.search(said.stdout + said.stderr):
-        message = f"`{command[0]}` (Envoy {found[1]}) does not even load an empty plug-in"
-        hint = "name another with `--envoy` (a path or a version) or `WASMCTL_ENVOY`"
-        output = said.stdout + said.stderr
-        raise ProxyError("envoy-not-runnable", message, hint=hint, output=output)
+        message = f"`{name}` (Envoy {found[1]}) does not even load an empty plug-in"
+        raise _not_runnable(message, said)
     return Binary(version=found[1], has_wasm=said.exit_code == 0)
 
 
@@ -114,9 +143,7 @@ def without_wasm(name: str, version: str) -> ProxyError:
         name: the Envoy, in words for a user.
         version: its version.
     """
-    message = (
-        f"{name} is Envoy {version} without Wasm in it: it was compiled so, and runs no plug-in"
-    )
+    message = f"{name} has no Wasm in it: it was compiled so, and runs no plug-in"
     hint = f"take another, as `--envoy {'.'.join(version.split('.')[:2])}`: its newest with Wasm"
     return ProxyError("envoy-without-wasm", message, hint=hint)
 
@@ -125,8 +152,12 @@ def _run(argv: list[str], env: Mapping[str, str]) -> Completed:
     try:
         return capture(argv, env=env)
     except (ToolMissing, ToolFailed) as error:
-        hint = "name another with `--envoy` (a path or a version) or `WASMCTL_ENVOY`"
-        raise ProxyError("envoy-not-runnable", error.message, hint=hint) from error
+        raise ProxyError("envoy-not-runnable", error.message, hint=_ANOTHER) from error
+
+
+def _not_runnable(message: str, said: Completed) -> ProxyError:
+    output = said.stdout + said.stderr
+    return ProxyError("envoy-not-runnable", message, hint=_ANOTHER, output=output)
 
 
 def _memory_file(env: Mapping[str, str]) -> Path:
@@ -141,7 +172,7 @@ def _read_memory(env: Mapping[str, str]) -> dict[str, JSONValue]:
     return memory if isinstance(memory, dict) else {}
 
 
-def _identity(path: Path) -> list[JSONValue]:
+def _identity(path: Path) -> list[int | str]:
     status = path.stat()
     return [status.st_mtime_ns, status.st_size]
 

@@ -25,15 +25,14 @@ class Envoy:
     origin: str
     image: str | None = None
 
-    def argv(self, arguments: Sequence[str], folders: Sequence[Path] = ()) -> tuple[str, ...]:
+    def argv(self, arguments: Sequence[str], folder: Path) -> tuple[str, ...]:
         """Return the whole command line.
 
         Args:
             arguments: Envoy's own.
-            folders: the absolute folders that it reads or writes files in; a container sees
-                them, and nothing else of this machine, under the same paths.
+            folder: the absolute folder of all files that it reads and writes; a container sees
+                it under the same path, and nothing else of this machine.
         """
         if self.image is None:
             return (*self.command, *arguments)
-        mounts = [f"--volume={folder}:{folder}" for folder in folders]
-        return (*self.command, *mounts, self.image, *arguments)
+        return (*self.command, f"--volume={folder}:{folder}", self.image, *arguments)

@@ -34,7 +34,10 @@ def find_all(session: Session, wanted: Sequence[str]) -> tuple[Envoy, ...]:
         UsageError: as `find_envoy`.
     """
     found = [find_envoy(session, text) for text in wanted] or [find_envoy(session, None)]
-    return tuple({envoy.command: envoy for envoy in reversed(found)}.values())[::-1]
+    first: dict[tuple[object, ...], Envoy] = {}
+    for envoy in found:
+        first.setdefault((envoy.command, envoy.image), envoy)
+    return tuple(first.values())
 
 
 def find_envoy(session: Session, wanted: str | None) -> Envoy:
@@ -64,7 +67,9 @@ def find_envoy(session: Session, wanted: str | None) -> Envoy:
         envoy = _at_hand(session, release[1]) or _fetched(session, release[1])
     else:
         envoy = _named(text, said_by, session)
-    session.console.detail(f"envoy: {envoy.version}, {envoy.command[0]} ({envoy.origin})")
+    session.console.detail(
+        f"envoy: {envoy.version}, {envoy.image or envoy.command[0]} ({envoy.origin})"
+    )
     return envoy
 
 
