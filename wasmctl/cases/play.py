@@ -1,0 +1,234 @@
+"""Plays one case against a loaded plug-in: sends, waits, looks, compares.
+
+Knows the one case, the proxy's address and the scene around it; which VM serves it, and what comes
+after a failure, is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, assert_never
+
+from wasmctl.cases.compare import (
+    compare_log,
+    compare_metrics,
+    compare_parallel,
+    compare_requests,
+    compare_response,
+    unlisted_errors,
+)
+from wasmctl.cases.conversation import Conversation
+from wasmctl.cases.groups import expects_of
+from wasmctl.cases.model import Case, Expect, Parallel, Request, Single, Step, Wait
+from wasmctl.cases.results import Difference
+from wasmctl.cases.scene import Scene
+from wasmctl.cases.watch import Watch
+from wasmctl.envoy.proxy import Proxy
+from wasmctl.wire import messages
+from wasmctl.wire.client import exchange
+from wasmctl.wire.messages import Broken, Received, Response, Unsendable
+
+__all__ = ["Player"]
+
+Differences = tuple[Difference, ...]
+# Seconds from one look at what a plug-in does on its own to the next.
+_PAUSE: Final = 0.01
+# How long the worker may take to say that it is idle after a request was given up (seconds).
+_AFTER_TIMEOUT: Final = 2.0
+
+
+class Player:
+    """One case in one VM.
+
+    Args:
+        case: which.
+        proxy: the proxy that serves it.
+        scene: what stands around; it has begun the case.
+        address: where the plug-in listens.
+        watch: the case's records.
+        patience: seconds in which what is expected and not yet there may still come, when the
+            plug-in can do things on its own.
+        metrics: those before the case, when it asks for any.
+    """
+
+    def __init__(
+        self,
+        case: Case,
+        *,
+        proxy: Proxy,
+        scene: Scene,
+        address: tuple[str, int],
+        watch: Watch,
+        patience: float,
+        metrics: Mapping[str, int],
+    ) -> None:
+        self._case = case
+        self._proxy = proxy
+        self._scene = scene
+        self._address = address
+        self._watch = watch
+        self._patience = patience
+        self._metrics = metrics
+        self._deadline = time.monotonic() + case.timeout
+        self._gave_up = False
+
+    async def play(self) -> Differences:
+        """Play the case to its end and return what was not as expected.
+
+        Raises:
+            Stuck: a callback does not return.
+            ProxyError: the proxy ended.
+        """
+        found: list[Difference] = []
+        if self._case.tcp:
+            found += await self._converse()
+        single = len(self._case.steps) == 1
+        for index, step in enumerate(self._case.steps):
+            where = "" if single and isinstance(step, Single) else f"steps[{index}]."
+            found += await self._step(step, where)
+        mark = _Mark(self._metrics)
+        found += await self._settled(self._case.expect, mark, "")
+        if not self._watch.trap():
+            found += unlisted_errors(expects_of(self._case), self._watch.lines)
+        return (*found, *dict.fromkeys(self._scene.undeclared))
+
+    async def _step(self, step: Step, where: str) -> Differences:
+        mark = await self._mark(step.expect)
+        match step:
+            case Single():
+                return (*await self._ask([step], mark, where),)
+            case Parallel():
+                found = await self._ask(step.requests, mark, where)
+                return (*found, *await self._settled(step.expect, mark, where))
+            case Wait():
+                await asyncio.sleep(step.seconds)
+                self._deadline += step.seconds
+                await self._look()
+                return await self._settled(step.expect, mark, where)
+            case _:
+                assert_never(step)
+
+    async def _mark(self, expect: Expect) -> _Mark:
+        metrics = await self._proxy.metrics() if expect.metrics else {}
+        counts = {cluster: len(calls) for cluster, calls in self._scene.callouts.items()}
+        return _Mark(
+            metrics,
+            lines=len(self._watch.lines),
+            upstream=len(self._scene.upstream),
+            callouts=counts,
+        )
+
+    async def _ask(self, singles: Sequence[Single], mark: _Mark, where: str) -> Differences:
+        """Send one request, or several at once, and compare what comes of them."""
+        self._scene.expect(singles)
+        answers = await asyncio.gather(*(self._exchange(single.request) for single in singles))
+        if any(isinstance(answer, Broken) for answer in answers):
+            await self._proxy.check()
+        await self._look()
+        if len(singles) == 1:
+            got = answers[0]
+            found = compare_response(singles[0].expect.response, got, where)
+            if isinstance(got, Broken) and got.kind == "timeout" and found:
+                found = (_explain_timeout(found[0], self._scene.upstream[mark.upstream :]),)
+            return (*found, *await self._settled(singles[0].expect, mark, where))
+        found = tuple(
+            difference
+            for index, (single, answer) in enumerate(zip(singles, answers, strict=True))
+            for difference in compare_response(
+                single.expect.response, answer, f"{where}parallel[{index}]."
+            )
+        )
+        wanted = [single.expect.upstream for single in singles]
+        got_upstream = self._scene.upstream[mark.upstream :]
+        return (*found, *compare_parallel(wanted, got_upstream, where))
+
+    async def _exchange(self, request: Request) -> Response | Broken:
+        remaining = max(0.001, self._deadline - time.monotonic())
+        try:
+            return await exchange(*self._address, _wire_request(request), timeout=remaining)
+        except Broken as error:
+            if error.kind == "timeout":
+                self._gave_up = True
+                message = error.message.replace(f"{remaining:g} s", f"{self._case.timeout:g} s")
+                return Broken("timeout", message, error.response)
+            return error
+        except Unsendable as error:
+            return Broken("protocol", f"it cannot be sent: {error}")
+
+    async def _look(self) -> None:
+        remaining = max(_AFTER_TIMEOUT, self._deadline - time.monotonic())
+        await self._watch.look(timeout=_AFTER_TIMEOUT if self._gave_up else remaining)
+
+    async def _settled(self, expect: Expect, mark: _Mark, where: str) -> Differences:
+        """Compare, again and again for a while as long as something may still come."""
+        until = time.monotonic() + self._patience
+        while True:
+            found = await self._compare(expect, mark, where)
+            if not found or self._gave_up or time.monotonic() > until or self._watch.trap():
+                return found
+            await asyncio.sleep(_PAUSE)
+            await self._look()
+
+    async def _compare(self, expect: Expect, mark: _Mark, where: str) -> Differences:
+        found: list[Difference] = []
+        if expect.upstream is not None:
+            got = self._scene.upstream[mark.upstream :]
+            found += compare_requests(expect.upstream, got, f"{where}upstream")
+        if expect.log is not None:
+            found += compare_log(expect.log, self._watch.lines[mark.lines :], where)
+        for cluster, wanted in expect.callouts:
+            calls = self._scene.callouts[cluster][mark.callouts.get(cluster, 0) :]
+            found += compare_requests(wanted, calls, f"{where}callouts.{cluster}")
+        if expect.metrics:
+            now = await self._proxy.metrics()
+            found += compare_metrics(expect.metrics, mark.metrics, now, where)
+        return tuple(found)
+
+    async def _converse(self) -> Differences:
+        conversation = Conversation(self._address, self._scene.accepted, self._deadline)
+        with contextlib.closing(conversation):
+            found = await conversation.hold(self._case.tcp)
+            self._gave_up = time.monotonic() > self._deadline
+            await self._look()
+            found = found or await conversation.leftovers()
+        await self._look()
+        return found
+
+
+class _Mark:
+    """Where a step, or the case, begins in what is noted."""
+
+    def __init__(
+        self,
+        metrics: Mapping[str, int],
+        *,
+        lines: int = 0,
+        upstream: int = 0,
+        callouts: Mapping[str, int] | None = None,
+    ) -> None:
+        self.metrics = metrics
+        self.lines = lines
+        self.upstream = upstream
+        self.callouts = callouts or {}
+
+
+def _explain_timeout(found: Difference, upstream: Sequence[Received]) -> Difference:
+    if upstream:
+        why = "the upstream had the request"
+    else:
+        why = "the request did not reach the upstream: does the plug-in pause it and never resume?"
+    return Difference(where=found.where, expected=found.expected, got=f"{found.got}; {why}")
+
+
+def _wire_request(request: Request) -> messages.Request:
+    return messages.Request(
+        method=request.method,
+        path=request.path,
+        headers=request.headers,
+        body=request.body,
+        trailers=request.trailers,
+        version="2" if request.http == 2 else "1.1",
+    )
