@@ -14,9 +14,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from wasmctl.wasm.rust_v0 import read_v0
+
 __all__ = ["demangle"]
 
-_LEGACY: Final = re.compile(r"_?_ZN(?P<path>.+)E(?:\.llvm\.[0-9A-F]+)?\Z")
+_LEGACY: Final = re.compile(r"_?_ZN(?P<path>.+)E(?:\.[\w.]+)?\Z")
 _HASH: Final = re.compile(r"::h[0-9a-f]{15,16}\Z")
 _ESCAPE: Final = re.compile(r"\$(?P<code>SP|BP|RF|LT|GT|LP|RP|C|u[0-9a-f]+)\$")
 _ESCAPES: Final = {
@@ -38,6 +40,8 @@ def demangle(name: str) -> str:
         parts = _lengths(found["path"])
         if parts is not None:
             return _readable("::".join(parts))
+    if (path := read_v0(name)) is not None:
+        return path
     if _HASH.search(name):
         return _readable(name)
     return _GO_POINTER.sub(r".(*\1).", name)
