@@ -10,6 +10,7 @@ from typing import Final
 import h11
 
 from wasmctl.wire.messages import (
+    STATUSES_WITHOUT_BODY,
     Broken,
     Headers,
     Incoming,
@@ -28,8 +29,6 @@ __all__ = ["answer_requests", "ask"]
 _HEAD_SIZE: Final = 8 << 20
 # RFC 9110, 8.6: a request whose method has a meaning for content says so when there is none.
 _METHODS_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
-# RFC 9110, 6.4.1: answers that never have a body.
-_STATUSES_WITHOUT_BODY: Final = frozenset({204, 304})
 
 
 async def ask(stream: Stream, request: Request, *, authority: str, incoming: Incoming) -> None:
@@ -94,10 +93,12 @@ async def _send(
             return
         if index < last:
             await asyncio.sleep(BETWEEN_PIECES)
-    if end:
-        stream.write(head, connection.send(h11.EndOfMessage(headers=list(trailers))) or b"")
-    else:
-        stream.write(head)
+    ending = b""
+    try:
+        if end:
+            ending = connection.send(h11.EndOfMessage(headers=list(trailers))) or b""
+    finally:
+        stream.write(head, ending)
 
 
 async def _read_answer(stream: Stream, connection: h11.Connection, incoming: Incoming) -> None:
@@ -205,7 +206,7 @@ async def _send_reply(
     if reply.fail == "reset" and reply.is_silent:
         stream.reset()
         return
-    bodiless = method == b"HEAD" or reply.status in _STATUSES_WITHOUT_BODY
+    bodiless = method == b"HEAD" or reply.status in STATUSES_WITHOUT_BODY
     body, trailers = ((), ()) if bodiless else (reply.body, reply.trailers)
     head = connection.send(_reply_head(reply)) or b""
     # A declared length that the body does not have: the client gets what there is, and no more.
@@ -219,7 +220,7 @@ async def _send_reply(
 
 def _reply_head(reply: Reply) -> h11.Response:
     headers = reply.headers
-    if reply.status not in _STATUSES_WITHOUT_BODY:
+    if reply.status not in STATUSES_WITHOUT_BODY:
         whole = not reply.trailers and reply.fail is None
         headers += _framing(reply.headers, reply.body, whole=whole)
     return h11.Response(status_code=reply.status, headers=list(headers))

@@ -19,6 +19,7 @@ from h2.exceptions import NoSuchStreamError, ProtocolError, StreamClosedError
 from h2.settings import SettingCodes
 
 from wasmctl.wire.messages import (
+    STATUSES_WITHOUT_BODY,
     Broken,
     Headers,
     Incoming,
@@ -39,8 +40,6 @@ _HEAD_SIZE: Final = 8 << 20
 _STREAMS: Final = 1000
 # Frames are gathered up to this size before they go to the socket.
 _BATCH: Final = 1 << 16
-# RFC 9110, 6.4.1: answers that never have a body.
-_STATUSES_WITHOUT_BODY: Final = frozenset({204, 304})
 
 
 class _PatientStates(H2ConnectionStateMachine):
@@ -295,17 +294,18 @@ class _Server:
         if reply.fail == "hang":
             await asyncio.Event().wait()
         if not (reply.fail == "reset" and reply.is_silent):
-            bodiless = method == "HEAD" or reply.status in _STATUSES_WITHOUT_BODY
             head = [
                 (b":status", str(reply.status).encode()),
                 *((name.lower(), value) for name, value in reply.headers),
-                *(() if reply.fail else _length(reply.headers, reply.body)),
             ]
-            body = () if bodiless else reply.body
-            trailers = () if bodiless else reply.trailers
+            body, trailers = reply.body, reply.trailers
+            if reply.fail is None and reply.status not in STATUSES_WITHOUT_BODY:
+                head += _length(reply.headers, body)
+            if method == "HEAD" or reply.status in STATUSES_WITHOUT_BODY:
+                body, trailers = (), ()
             await self._link.send(stream_id, head, body, trailers, end=reply.fail is None)
-            await asyncio.sleep(BEFORE_RESET if reply.fail else 0)
         if reply.fail == "reset":
+            await asyncio.sleep(BEFORE_RESET)
             self._link.reset(stream_id)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 __all__ = [
+    "STATUSES_WITHOUT_BODY",
     "Broken",
     "BrokenKind",
     "Failure",
@@ -29,6 +30,9 @@ Headers = tuple[tuple[bytes, bytes], ...]
 Version = Literal["1.1", "2"]
 Failure = Literal["reset", "hang"]
 BrokenKind = Literal["refused", "reset", "timeout", "protocol"]
+
+# RFC 9110, 6.4.1: answers that never have a body.
+STATUSES_WITHOUT_BODY: Final = frozenset({204, 304})
 
 # RFC 9110, 5.6.2: the characters of a method and of a header's name.
 _TOKEN: Final = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
