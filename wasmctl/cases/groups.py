@@ -24,7 +24,8 @@ __all__ = [
     "group_cases",
     "is_load_case",
     "listener_for",
-    "requests_of",
+    "reads_metrics",
+    "singles_of",
     "traces",
 ]
 
@@ -56,7 +57,7 @@ def group_cases(file: CaseFile) -> tuple[Group, ...]:
     groups: dict[object, list[Case]] = {}
     for case in file.cases:
         key = (case.plugin, _kind(case), _cluster(case))
-        own = case.fresh or is_load_case(case) or _reads_metrics(case)
+        own = case.fresh or is_load_case(case) or reads_metrics(case)
         groups.setdefault((case.name, key) if own else key, []).append(case)
     return tuple(
         Group(
@@ -97,8 +98,12 @@ def listener_for(group: Group, module: Path, *, name: str, vm_id: str) -> Listen
     return Listener(name=vm_id, kind=group.kind, plugins=(plugin,), cluster=group.cluster)
 
 
-def requests_of(step: Step) -> tuple[Single, ...]:
-    """Return the requests that a step sends."""
+def singles_of(case: Case) -> tuple[Single, ...]:
+    """Return the requests that a case sends, in order."""
+    return tuple(single for step in case.steps for single in _singles(step))
+
+
+def _singles(step: Step) -> tuple[Single, ...]:
     if isinstance(step, Single):
         return (step,)
     return step.requests if isinstance(step, Parallel) else ()
@@ -123,6 +128,11 @@ def traces(cases: Sequence[Case]) -> bool:
     )
 
 
+def reads_metrics(case: Case) -> bool:
+    """Return whether the case asks for metrics, which know no VM: it has one of its own."""
+    return any(expect.metrics for expect in expects_of(case))
+
+
 def _kind(case: Case) -> Literal["http", "tcp"]:
     return "tcp" if case.tcp else "http"
 
@@ -130,10 +140,5 @@ def _kind(case: Case) -> Literal["http", "tcp"]:
 def _cluster(case: Case) -> str:
     if case.tcp:
         return UPSTREAM_TCP
-    replies = [single.upstream for step in case.steps for single in requests_of(step)]
     # gRPC is HTTP/2; a case whose upstream speaks it in one step does so in all.
-    return UPSTREAM_HTTP2 if any(reply.grpc for reply in replies) else UPSTREAM
-
-
-def _reads_metrics(case: Case) -> bool:
-    return any(expect.metrics for expect in expects_of(case))
+    return UPSTREAM_HTTP2 if any(single.upstream.grpc for single in singles_of(case)) else UPSTREAM

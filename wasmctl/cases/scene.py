@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
-from wasmctl.cases.groups import UPSTREAM, UPSTREAM_HTTP2, UPSTREAM_TCP, requests_of
+from wasmctl.cases.groups import UPSTREAM, UPSTREAM_HTTP2, UPSTREAM_TCP, singles_of
 from wasmctl.cases.model import Callouts, Case, Reply, Single
 from wasmctl.cases.results import Difference
 from wasmctl.envoy.bootstrap import Cluster
@@ -169,7 +169,7 @@ async def set_scene(cases: Sequence[Case]) -> AsyncIterator[Scene]:
 
 def _called(cases: Sequence[Case]) -> dict[str, bool]:
     """Return the clusters that are declared, and whether they speak gRPC, so HTTP/2."""
-    singles = (one for case in cases for step in case.steps for one in requests_of(step))
+    singles = (single for case in cases for single in singles_of(case))
     places = [case.callouts for case in cases] + [single.callouts for single in singles]
     declared = [callouts for place in places for callouts in place]
     found: dict[str, bool] = {}

@@ -11,7 +11,7 @@ from wasmctl.envoy.logs import Record, plugin_line
 from wasmctl.envoy.proxy import Proxy
 from wasmctl.wasm.traps import Trap, find_trap
 
-__all__ = ["Watch", "lines_of"]
+__all__ = ["Watch", "lines_of", "telling"]
 
 _LEVELS: Final[dict[str, Level]] = {
     "trace": "trace",
@@ -72,12 +72,11 @@ class Watch:
         """Return the first trap."""
         return find_trap(self.messages)
 
-    def telling(self) -> tuple[str, ...]:
-        """Return Envoy's own records that tell of trouble."""
-        return tuple(
-            f"[{record.level}] [{record.logger}] {record.message}"
-            if record.level
-            else record.message
-            for record in self.records
-            if record.level in _TELLING and plugin_line(record) is None
-        )
+
+def telling(records: Iterable[Record]) -> tuple[str, ...]:
+    """Return Envoy's own records that tell of trouble."""
+    return tuple(
+        f"[{record.level}] [{record.logger}] {record.message}" if record.level else record.message
+        for record in records
+        if record.level in _TELLING and plugin_line(record) is None
+    )

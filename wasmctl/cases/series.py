@@ -1,0 +1,331 @@
+"""The cases of one file in one Envoy release: which VM serves when, and what survives a failure.
+
+Owns the order of things: a proxy, in it one VM after another, in each its cases. A VM that trapped
+is replaced, a proxy that hangs or is gone too; what a plug-in does to one case never decides about
+the next.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from wasmctl.cases.compare import compare_log
+from wasmctl.cases.curl import curl_command
+from wasmctl.cases.groups import (
+    Group,
+    group_cases,
+    is_load_case,
+    listener_for,
+    reads_metrics,
+    singles_of,
+    traces,
+)
+from wasmctl.cases.model import Case, CaseFile
+from wasmctl.cases.play import Player
+from wasmctl.cases.results import CaseOutcome, CaseResult, Difference
+from wasmctl.cases.scene import Scene, set_scene
+from wasmctl.cases.watch import Watch, lines_of, telling
+from wasmctl.envoy.envoy import Envoy
+from wasmctl.envoy.folders import make_run_folder
+from wasmctl.envoy.proxy import Loaded, Proxy, Rejected, Stuck, running
+from wasmctl.errors import ProxyError, WasmctlError
+from wasmctl.wasm.explanations import Explanation, explain
+from wasmctl.wasm.rows import Fault
+
+__all__ = ["Series", "Subject"]
+
+# So often may a proxy be lost in one file before the rest is given up.
+_LOSSES: Final = 2
+# What a plug-in needs to do something after a request is over: timers, calls, queues.
+_OWN_TIME: Final = (
+    b"proxy_set_tick_period_milliseconds",
+    b"proxy_http_call",
+    b"proxy_grpc_call",
+    b"proxy_grpc_stream",
+    b"proxy_register_shared_queue",
+    b"envoy_resolve_dns",
+)
+# How long that is waited for (seconds).
+_PATIENCE: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What is tested.
+
+    Args:
+        module: the module's file.
+        name: what the plug-in is called in Envoy: log lines and `plugin_name` say it.
+        acts_alone: whether it can do something when no request is there.
+    """
+
+    module: Path
+    name: str
+    acts_alone: bool
+
+    @classmethod
+    def of(cls, module: Path, name: str) -> Subject:
+        """Look at a module's file."""
+        content = module.read_bytes()
+        return cls(module=module, name=name, acts_alone=any(one in content for one in _OWN_TIME))
+
+
+class _Gone(Exception):
+    """The proxy is of no more use; what that means for cases is told."""
+
+
+class Series:
+    """One run of a file's cases in one release.
+
+    Args:
+        subject: the plug-in.
+        file: the cases.
+        envoy: the release.
+        env: the environment, for Envoy and the run folder.
+        told: is given each result as it comes.
+        is_over: whether the whole run ends here, asked before each case.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        file: CaseFile,
+        envoy: Envoy,
+        *,
+        env: Mapping[str, str],
+        told: Callable[[CaseResult], None],
+        is_over: Callable[[], bool],
+    ) -> None:
+        self._subject = subject
+        self._file = file
+        self._envoy = envoy
+        self._env = env
+        self._told = told
+        self._is_over = is_over
+        # What is still to do: a case leaves when its result is told, a group with its last case.
+        self._groups = deque(group_cases(file))
+        self._results: dict[str, CaseResult] = {}
+        self._folder: Path | None = None
+        self._losses = 0
+        self._machines = 0
+
+    async def run(self) -> tuple[CaseResult, ...]:
+        """Run the cases; return their results in the file's order."""
+        async with set_scene(self._file.cases) as scene:
+            while self._groups and not self._is_over() and self._losses < _LOSSES:
+                try:
+                    await self._use_a_proxy(scene)
+                except _Gone:
+                    continue
+                except ProxyError as error:
+                    self._lose(error)
+        while self._groups:
+            self._tell(self._groups[0].cases[0], outcome="not-run")
+        return tuple(self._results[case.name] for case in self._file.cases)
+
+    async def _use_a_proxy(self, scene: Scene) -> None:
+        self._folder = make_run_folder(self._env)
+        async with running(
+            self._envoy,
+            folder=self._folder,
+            env=self._env,
+            clusters=scene.clusters,
+            wasm_log_level="trace" if traces(self._file.cases) else "debug",
+        ) as proxy:
+            while self._groups and not self._is_over():
+                await self._use_a_machine(proxy, scene)
+
+    async def _use_a_machine(self, proxy: Proxy, scene: Scene) -> None:
+        """Load a VM for the next group and play its cases, all of them or up to a trap."""
+        group = self._groups[0]
+        first = group.cases[0]
+        clock = time.monotonic()
+        scene.begin(first)
+        metrics = await _metrics(proxy, first)
+        self._machines += 1
+        vm_id = f"vm-{self._machines}"
+        address = await self._load(proxy, group, vm_id, clock)
+        if address is None:
+            return
+        records = await proxy.barrier(timeout=_load_timeout(group))
+        for case in group.cases:
+            if self._is_over():
+                return
+            watch = Watch(proxy, vm_id, records if is_load_case(case) else ())
+            if not is_load_case(case):
+                clock = time.monotonic()
+                scene.begin(case)
+                metrics = await _metrics(proxy, case)
+            player = Player(
+                case,
+                proxy=proxy,
+                scene=scene,
+                address=address,
+                watch=watch,
+                patience=self._patience(case),
+                metrics=metrics,
+            )
+            if await self._play(player, case, watch, clock):
+                return
+
+    async def _load(
+        self, proxy: Proxy, group: Group, vm_id: str, clock: float
+    ) -> tuple[str, int] | None:
+        """Return where the group's plug-in listens; None where Envoy refused it, which is told."""
+        listener = listener_for(group, self._subject.module, name=self._subject.name, vm_id=vm_id)
+        try:
+            outcome = (await proxy.load([listener], timeout=_load_timeout(group)))[vm_id]
+        except Stuck as error:
+            for case in group.cases:
+                self._tell(
+                    case,
+                    outcome="failed" if case.expect.load_refused else "refused",
+                    message=error.message,
+                    explanation=_explained(error),
+                )
+            raise _Gone from error
+        if isinstance(outcome, Loaded):
+            return outcome.address
+        for case in group.cases:
+            self._tell_refusal(case, outcome, vm_id, clock)
+        return None
+
+    def _tell_refusal(self, case: Case, refusal: Rejected, vm_id: str, clock: float) -> None:
+        lines = lines_of(refusal.records, vm_id)
+        log = tuple(map(str, lines))
+        seconds = time.monotonic() - clock
+        if case.expect.load_refused:
+            found = () if case.expect.log is None else compare_log(case.expect.log, lines)
+            outcome: CaseOutcome = "failed" if found else "passed"
+            self._tell(case, outcome=outcome, seconds=seconds, differences=found, log=log)
+            return
+        explanation = explain([record.message for record in refusal.records])
+        words = refusal.details.strip().splitlines()
+        self._tell(
+            case,
+            outcome="refused",
+            seconds=seconds,
+            message=explanation.message if explanation else f"Envoy says: {words[-1]}",
+            explanation=explanation,
+            log=log,
+            proxy_log=telling(refusal.records),
+        )
+
+    async def _play(self, player: Player, case: Case, watch: Watch, clock: float) -> bool:
+        """Play a case and tell its result; return whether its VM has trapped."""
+        try:
+            found = await player.play()
+        except Stuck as error:
+            self._tell(
+                case,
+                outcome="failed",
+                seconds=time.monotonic() - clock,
+                message=error.message,
+                explanation=_explained(error),
+                log=tuple(map(str, watch.lines)),
+            )
+            raise _Gone from error
+        if case.expect.load_refused:
+            found = (Difference(where="load", expected="refused", got="loaded"), *found)
+        trapped = watch.trap() is not None
+        bad = trapped or bool(found)
+        explanation = explain(watch.messages) if bad else None
+        self._tell(
+            case,
+            outcome="failed" if bad else "passed",
+            seconds=time.monotonic() - clock,
+            differences=found,
+            explanation=explanation,
+            message=explanation.message if trapped and explanation else None,
+            log=tuple(map(str, watch.lines)),
+            proxy_log=telling(watch.records) if bad else (),
+        )
+        return trapped
+
+    def _patience(self, case: Case) -> float:
+        """Return how long what is expected may still come after the last request."""
+        if not self._subject.acts_alone:
+            return 0.0
+        delays = (
+            reply.delay
+            for place in (case.callouts, *(one.callouts for one in singles_of(case)))
+            for callouts in place
+            for _, _, reply in callouts.replies
+        )
+        return _PATIENCE + max(delays, default=0.0)
+
+    def _lose(self, error: ProxyError) -> None:
+        """Tell that a proxy could not be had, or was lost in the case at hand."""
+        if error.code == "envoy-ended":
+            self._losses += 1
+        else:
+            self._losses = _LOSSES  # another try would end alike
+        self._tell(
+            self._groups[0].cases[0],
+            outcome="proxy",
+            message=error.message,
+            explanation=_explained(error),
+            proxy_log=tuple(error.output.splitlines()),
+        )
+
+    def _tell(
+        self,
+        case: Case,
+        *,
+        outcome: CaseOutcome,
+        seconds: float = 0.0,
+        differences: tuple[Difference, ...] = (),
+        log: tuple[str, ...] = (),
+        proxy_log: tuple[str, ...] = (),
+        explanation: Explanation | None = None,
+        message: str | None = None,
+    ) -> None:
+        """Hand on a case's result, and strike the case off."""
+        failed = outcome not in {"passed", "not-run"}
+        singles = singles_of(case)
+        result = CaseResult(
+            file=self._file.path,
+            line=case.line,
+            name=case.name,
+            envoy=self._envoy.version,
+            outcome=outcome,
+            seconds=seconds,
+            differences=differences,
+            log=log,
+            proxy_log=proxy_log,
+            explanation=explanation,
+            message=message,
+            curl=curl_command(singles[0].request) if failed and singles else None,
+            run_folder=self._folder,
+        )
+        self._results[case.name] = result
+        rest = tuple(one for one in self._groups[0].cases if one is not case)
+        if rest:
+            self._groups[0] = replace(self._groups[0], cases=rest)
+        else:
+            self._groups.popleft()
+        self._told(result)
+
+
+async def _metrics(proxy: Proxy, case: Case) -> Mapping[str, int]:
+    return await proxy.metrics() if reads_metrics(case) else {}
+
+
+def _load_timeout(group: Group) -> float:
+    # A module of many megabytes takes seconds to compile, several at once on few cores more.
+    return 10.0 + 2 * max(case.timeout for case in group.cases)
+
+
+def _explained(error: WasmctlError) -> Explanation:
+    return Explanation(
+        id=error.code,
+        message=error.message,
+        hint=error.hint or "look into the run folder",
+        fault=Fault.PLUGIN if isinstance(error, Stuck) else Fault.PROXY,
+        source="",
+    )
