@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
+from wasmctl.envoy.barrier import BARRIER, barrier_module
+
 __all__ = [
-    "BARRIER",
     "Cluster",
     "FailurePolicy",
     "Listener",
@@ -28,14 +29,6 @@ _TYPE_URL: Final = "type.googleapis.com/"
 Json = dict[str, object]
 FailurePolicy = Literal["closed", "open", "reload"]
 
-# The listener whose worker says in the log that it got this far.
-BARRIER: Final = "wasmctl-barrier"
-_BARRIER_CODE = """\
-function envoy_on_request(handle)
-  handle:logInfo("barrier " .. handle:headers():get(":path"))
-end
-"""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WasmPlugin:
@@ -43,7 +36,7 @@ class WasmPlugin:
 
     Args:
         name: its name in log lines and statistics.
-        module: the module's file, an absolute path where Envoy runs.
+        module: the module's file, an absolute path where Envoy runs; or the module itself.
         root_id: which of the module's plug-ins it is; empty where it holds one.
         vm_id: plug-ins of equal VM id, VM configuration and module share a VM.
         configuration: what `proxy_on_configure` reads; None: nothing.
@@ -55,7 +48,7 @@ class WasmPlugin:
     """
 
     name: str
-    module: Path
+    module: Path | bytes
     root_id: str = ""
     vm_id: str = ""
     configuration: str | bytes | None = None
@@ -140,7 +133,7 @@ def make_bootstrap(
             its folder.
         admin_host: the admin interface's address. Whoever reaches it rules Envoy.
         admin_port: 0 lets the kernel choose.
-        barrier: whether to have the listener `BARRIER`.
+        barrier: whether to have the listener `BARRIER`, and with it V8 before the workers.
     """
     static: list[Json] = [make_listener(listener) for listener in listeners]
     if barrier:
@@ -225,13 +218,8 @@ def _tcp_end(listener: Listener) -> Json:
 
 
 def _barrier() -> Json:
-    lua = _typed(
-        "envoy.filters.http.lua",
-        "envoy.extensions.filters.http.lua.v3.Lua",
-        default_source_code={"inline_string": _BARRIER_CODE},
-    )
-    listener = Listener(name=BARRIER)
-    return _listener(listener, [_http(BARRIER, [lua], _route(listener))])
+    plugin = WasmPlugin(name="barrier", module=barrier_module(), vm_id=BARRIER)
+    return make_listener(Listener(name=BARRIER, plugins=(plugin,)))
 
 
 def _service(service: Service) -> Json:
@@ -249,10 +237,13 @@ def _wasm(kind: Literal["http", "network"], plugin: WasmPlugin) -> Json:
 
 
 def _plugin(plugin: WasmPlugin) -> Json:
+    code: Json = {"filename": str(plugin.module)}
+    if isinstance(plugin.module, bytes):
+        code = {"inline_bytes": base64.b64encode(plugin.module).decode()}
     machine: Json = {
         "vm_id": plugin.vm_id,
         "runtime": "envoy.wasm.runtime.v8",
-        "code": {"local": {"filename": str(plugin.module)}},
+        "code": {"local": code},
     }
     if plugin.vm_configuration is not None:
         machine["configuration"] = _value(plugin.vm_configuration)

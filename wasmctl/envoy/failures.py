@@ -56,13 +56,6 @@ _KNOWN: Final = (
         hint=_OTHER_RELEASE,
     ),
     _Known(
-        words=re.compile(r"registered implementation for '?envoy\.filters\.http\.lua"),
-        kind=ProxyError,
-        code="envoy-without-lua",
-        message="Envoy {version} was built without the Lua filter, which wasmctl reads its log by",
-        hint=_OTHER_RELEASE,
-    ),
-    _Known(
         # source/common/listener_manager/listener_manager_impl.cc; server/admin/admin.cc
         words=re.compile(r"cannot bind '(?P<address>[^']+)': Address already in use"),
         kind=UsageError,

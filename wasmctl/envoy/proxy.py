@@ -15,10 +15,11 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from wasmctl.envoy.admin import Admin, ListenerState, get
+from wasmctl.envoy.barrier import BARRIER
 from wasmctl.envoy.bootstrap import (
-    BARRIER,
     Cluster,
     Listener,
     Service,
@@ -88,7 +89,6 @@ class Proxy:
         self._seen: list[Record] = []
         self._told = 0
         self._barrier = ("", 0)
-        self._barriers = 0
         self._version = 0
 
     @property
@@ -107,9 +107,9 @@ class Proxy:
 
     def new_records(self) -> tuple[Record, ...]:
         """Return what was logged since the last call of this or of `barrier`."""
-        fresh = tuple(self._read()[self._told :])
-        self._told = len(self._seen)
-        return fresh
+        fresh = self._read()[self._told :]
+        self._told += len(fresh)
+        return tuple(record for record in fresh if not _is_barrier(record))
 
     async def load(
         self, listeners: Sequence[Listener], *, timeout: float = 60.0
@@ -156,20 +156,18 @@ class Proxy:
             Stuck: the worker does not answer: a callback of the plug-in does not return.
             ProxyError: Envoy ended.
         """
-        self._barriers += 1
-        mark = f"barrier /{self._barriers}"
         looked = len(self._read())
         try:
             async with asyncio.timeout(timeout):
-                await get(*self._barrier, f"/{self._barriers}")
-                while not any(_ends_with(record, mark) for record in self._read()[looked:]):
+                await get(*self._barrier, "/")
+                while not any(map(_is_barrier, self._read()[looked:])):
                     looked = len(self._seen)
                     await asyncio.sleep(_PAUSE)
         except TimeoutError as error:
             raise self._stuck("on a request", timeout) from error
         except Broken as error:
             raise await self._lost() from error
-        return tuple(record for record in self.new_records() if record.logger != "lua")
+        return self.new_records()
 
     async def metrics(self, *, timeout: float = 10.0) -> Mapping[str, int]:
         """Return every counter and gauge, Envoy's and the plug-ins', by Envoy's name for it.
@@ -313,7 +311,7 @@ async def running(
     clusters: Sequence[Cluster] = (),
     services: Sequence[Service] = (),
     admin_port: int = 0,
-    wasm_log_level: str = "debug",
+    wasm_log_level: Literal["trace", "debug", "info"] = "debug",
     concurrency: int = 1,
     drain_seconds: int = 0,
     timeout: float = 30.0,
@@ -359,7 +357,7 @@ async def running(
         "--disable-hot-restart",
         *("--concurrency", str(concurrency)),
         *("--drain-time-s", str(drain_seconds)),
-        *("--component-log-level", f"wasm:{wasm_log_level},lua:info"),
+        *("--component-log-level", f"wasm:{wasm_log_level}"),
         *LOG_OPTIONS,
     ]
     argv = envoy.argv(arguments, (folder,))
@@ -385,9 +383,9 @@ def _kept_plugin(plugin: WasmPlugin, folder: Path) -> WasmPlugin:
     return replace(plugin, module=_keep(plugin.module, folder))
 
 
-def _keep(module: Path, folder: Path) -> Path:
+def _keep(module: Path | bytes, folder: Path) -> Path:
     try:
-        content = module.read_bytes()
+        content = module if isinstance(module, bytes) else module.read_bytes()
     except OSError as error:
         message = f"`{module}` cannot be read: {(error.strerror or str(error)).lower()}"
         raise Unreadable("no-module", message, hint="build it with `wasmctl build`") from error
@@ -405,5 +403,6 @@ def _about(listener: Listener, records: Sequence[Record]) -> tuple[Record, ...]:
     return tuple(record for record, line in lines if line is None or line.vm_id in ours)
 
 
-def _ends_with(record: Record, mark: str) -> bool:
-    return record.logger == "lua" and record.message.endswith(mark)
+def _is_barrier(record: Record) -> bool:
+    line = plugin_line(record)
+    return line is not None and line.vm_id == BARRIER
