@@ -55,15 +55,14 @@ def _header_match(match: Match) -> Match:
 
 
 _HEADER_MATCH: Final = Mapped(MATCH, _header_match)
+_HEADER_MATCHES: Final[Form[tuple[Match, ...] | Match]] = ByKind(
+    "a text, a match, or a list of them",
+    scalar=_HEADER_MATCH,
+    table=_HEADER_MATCH,
+    items=ListOf(_HEADER_MATCH, "a list of texts or matches", few="use `without-headers`"),
+)
 _EXPECTED_HEADERS: Final[Form[ExpectedHeaders]] = Entries(
-    texts.HEADER_NAME,
-    ByKind[tuple[Match, ...] | Match](
-        "a text, a match, or a list of them",
-        scalar=_HEADER_MATCH,
-        table=_HEADER_MATCH,
-        items=ListOf(_HEADER_MATCH, "a list of texts or matches", few="use `without-headers`"),
-    ),
-    "a table of names and what is expected of each",
+    texts.HEADER_NAME, _HEADER_MATCHES, "a table of names and what is expected of each"
 )
 
 _STATUS: Final = Key("status", texts.STATUS, "The status.")
@@ -172,7 +171,7 @@ def _one(request: ExpectedRequest) -> tuple[ExpectedRequest, ...]:
 
 
 def _requests(record: Record[ExpectedRequest]) -> Form[tuple[ExpectedRequest, ...]]:
-    return ByKind[tuple[ExpectedRequest, ...]](
+    return ByKind(
         "`nothing`, a request, or a list of requests",
         scalar=_NOTHING,
         table=Mapped(record, _one),
@@ -200,22 +199,18 @@ def _line(level: Level) -> Form[ExpectedLine]:
     return Mapped(MATCH, lambda text: ExpectedLine(level=level, text=text))
 
 
+_LINE: Final = OneKey(
+    "a log line",
+    tuple(Key(level, _line(level), f"A line of level {level}.") for level in texts.LEVELS),
+)
+_LINES: Final[Form[tuple[ExpectedLine, ...]]] = ByKind(
+    "`nothing`, or a list of lines such as `[{info: allowed}]`",
+    scalar=_NOTHING,
+    items=ListOf(_LINE, "a list of lines such as `[{info: allowed}]`", few="write `nothing`"),
+)
 _LOG: Final = Key(
     "log",
-    ByKind[tuple[ExpectedLine, ...]](
-        "`nothing`, or a list of lines such as `[{info: allowed}]`",
-        scalar=_NOTHING,
-        items=ListOf(
-            OneKey(
-                "a log line",
-                tuple(
-                    Key(level, _line(level), f"A line of level {level}.") for level in texts.LEVELS
-                ),
-            ),
-            "a list of lines such as `[{info: allowed}]`",
-            few="write `nothing`",
-        ),
-    ),
+    _LINES,
     "Lines that the plug-in logs, in this order; others may stand between. `nothing`: no line.",
 )
 

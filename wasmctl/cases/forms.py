@@ -306,14 +306,12 @@ _TCP_KEYS: Final[tuple[Key[_TcpMaker], ...]] = (
     Key("upstream sends", Mapped(BYTES, partial(_sends, "upstream")), "Bytes from the upstream."),
     Key("client gets", Mapped(MATCH, partial(_gets, "client")), "What reaches the client."),
 )
-_TCP_STEP: Final[Form[TcpStep]] = Placed(
-    ByKind[_TcpMaker](
-        "a table such as `client sends: …`, or one of " + ", ".join(f"`{w}`" for w in _TCP_WORDS),
-        scalar=texts.word(_TCP_WORDS, "what a side does"),
-        table=OneKey("a line of `tcp`", _TCP_KEYS),
-    ),
-    lambda make, line: make(line),
+_TCP_LINE: Final[Form[_TcpMaker]] = ByKind(
+    "a table such as `client sends: …`, or one of " + ", ".join(f"`{w}`" for w in _TCP_WORDS),
+    scalar=texts.word(_TCP_WORDS, "what a side does"),
+    table=OneKey("a line of `tcp`", _TCP_KEYS),
 )
+_TCP_STEP: Final[Form[TcpStep]] = Placed(_TCP_LINE, lambda make, line: make(line))
 _TCP: Final = Key(
     "tcp",
     ListOf(_TCP_STEP, "a list of what each side does"),
