@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import json
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -23,15 +22,13 @@ from wasmctl.envoy.bootstrap import (
     Cluster,
     Listener,
     Service,
-    WasmPlugin,
     make_bootstrap,
-    make_listeners,
 )
 from wasmctl.envoy.envoy import Envoy
 from wasmctl.envoy.failures import Stuck, ended, known_failure, tail_of, unanswered
+from wasmctl.envoy.lds import keep_module, records_about, write_listeners
 from wasmctl.envoy.logs import LOG_OPTIONS, LogFile, Record, plugin_line
-from wasmctl.errors import Unreadable, WasmctlError
-from wasmctl.paths import replacing
+from wasmctl.errors import WasmctlError
 from wasmctl.process import Service as Process
 from wasmctl.process import serving
 from wasmctl.wire.messages import Broken
@@ -51,7 +48,7 @@ class Loaded:
 
     Args:
         address: where it listens.
-        records: what was logged meanwhile, but for other plug-ins' lines.
+        records: what was logged when it was loaded.
     """
 
     address: tuple[str, int]
@@ -64,7 +61,7 @@ class Rejected:
 
     Args:
         details: Envoy's summary, which seldom tells the reason.
-        records: what was logged meanwhile, but for other plug-ins' lines: it tells the reason.
+        records: what was logged when it was refused: it tells the reason.
     """
 
     details: str
@@ -260,7 +257,7 @@ class Proxy:
         states: Mapping[str, ListenerState],
         records: Sequence[Record],
     ) -> Loaded | Rejected:
-        told = _about(listener, records)
+        told = records_about(listener, records)
         refusal = states[listener.name].refusal
         if refusal is None:
             return Loaded(address=self.addresses[listener.name], records=told)
@@ -272,11 +269,7 @@ class Proxy:
         return Rejected(details=refusal, records=told)
 
     def _keep_modules(self, listener: Listener) -> Listener:
-        """Return the listener with its modules as copies named by content in the run folder."""
-        plugins = tuple(
-            replace(plugin, module=_keep(plugin.module, self.folder / "modules"))
-            for plugin in listener.plugins
-        )
+        plugins = tuple(keep_module(plugin, self.folder) for plugin in listener.plugins)
         return replace(listener, plugins=plugins)
 
     def _read(self) -> list[Record]:
@@ -335,17 +328,12 @@ async def running(
         ProxyError: it did not start.
         UsageError: the admin port is taken.
     """
-    lists = folder / "lds"
-    for needed in (lists, folder / "modules"):
-        needed.mkdir(parents=True, exist_ok=True)
-    write_listeners(folder, (), 0)
-    services = [
-        replace(one, plugin=_kept_plugin(one.plugin, folder / "modules")) for one in services
-    ]
+    lds = write_listeners(folder, (), 0)
+    services = [replace(one, plugin=keep_module(one.plugin, folder)) for one in services]
     bootstrap = make_bootstrap(
         clusters=clusters,
         services=services,
-        lds=lists / "listeners.json",
+        lds=lds,
         admin_port=admin_port,
         barrier=True,
     )
@@ -360,7 +348,7 @@ async def running(
         *("--component-log-level", f"wasm:{wasm_log_level}"),
         *LOG_OPTIONS,
     ]
-    argv = envoy.argv(arguments, (folder,))
+    argv = envoy.argv(arguments, folder)
     with serving(argv, env=env, cwd=folder, output=folder / "envoy.log") as process:
         proxy = Proxy(envoy, process, folder, drains=drain_seconds > 0)
         try:
@@ -368,39 +356,6 @@ async def running(
             yield proxy
         finally:
             await proxy.end()
-
-
-def write_listeners(folder: Path, listeners: Sequence[Listener], version: int) -> None:
-    """Give the Envoy of a run folder its listeners."""
-    made = make_listeners(listeners, version=str(version))
-    # Written elsewhere: whatever moves within the folder that Envoy watches is an update.
-    temporary = folder / "listeners.json"
-    temporary.write_text(json.dumps(made, indent=1))
-    temporary.replace(folder / "lds" / "listeners.json")
-
-
-def _kept_plugin(plugin: WasmPlugin, folder: Path) -> WasmPlugin:
-    return replace(plugin, module=_keep(plugin.module, folder))
-
-
-def _keep(module: Path | bytes, folder: Path) -> Path:
-    try:
-        content = module if isinstance(module, bytes) else module.read_bytes()
-    except OSError as error:
-        message = f"`{module}` cannot be read: {(error.strerror or str(error)).lower()}"
-        raise Unreadable("no-module", message, hint="build it with `wasmctl build`") from error
-    kept = folder / f"{hashlib.sha256(content).hexdigest()[:16]}.wasm"
-    if not kept.exists():
-        with replacing(kept) as stream:
-            stream.write(content)
-    return kept
-
-
-def _about(listener: Listener, records: Sequence[Record]) -> tuple[Record, ...]:
-    """Return the records without what other listeners' plug-ins said."""
-    ours = {plugin.vm_id for plugin in listener.plugins}
-    lines = ((record, plugin_line(record)) for record in records)
-    return tuple(record for record, line in lines if line is None or line.vm_id in ours)
 
 
 def _is_barrier(record: Record) -> bool:
