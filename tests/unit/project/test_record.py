@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from wasmctl.project.record import ensure_dist, note_image, read_record, write_record
+from wasmctl.project.record import (
+    ensure_dist,
+    note_image,
+    note_test,
+    read_record,
+    untested,
+    write_record,
+)
+from wasmctl.results import JSONValue
 
 NOTE = {"reference": "r", "digest": "sha256:1", "module_sha256": "2", "format": "oci"}
 
@@ -74,3 +82,56 @@ def test_the_record_is_json_that_people_can_read(tmp_path: Path) -> None:
     text = (tmp_path / "plugin.json").read_text()
     assert json.loads(text)
     assert len(text.splitlines()) > 3
+
+
+def noted(
+    envoy: str, *, module: str = "m1", cases: str = "c1", **more: object
+) -> dict[str, JSONValue]:
+    note = {"module_sha256": module, "cases": cases, "envoy": envoy, "asked": None}
+    return {**note, "passed": 3, "failed": 0, **more}  # type: ignore[dict-item]
+
+
+def lacks(
+    dist: Path, *wanted: str, module: str = "m1", cases: str = "c1"
+) -> tuple[str, ...] | None:
+    return untested(read_record(dist), module_sha256=module, cases=cases, wanted=wanted)
+
+
+def test_a_module_is_tested_by_cases_that_passed_and_are_the_same(tmp_path: Path) -> None:
+    assert lacks(tmp_path) == ()
+    note_test(tmp_path, noted("1.40.0"))
+    assert lacks(tmp_path) is None
+    assert lacks(tmp_path, module="m2") == ()
+    assert lacks(tmp_path, cases="c2") == ()
+
+
+def test_a_failure_takes_the_place_of_an_earlier_success(tmp_path: Path) -> None:
+    note_test(tmp_path, noted("1.40.0"))
+    note_test(tmp_path, noted("1.40.0", failed=1))
+    assert lacks(tmp_path) == ()
+    assert len(read_record(tmp_path)["tests"]) == 1  # type: ignore[arg-type]
+
+
+def test_each_release_that_is_wanted_has_to_be_there(tmp_path: Path) -> None:
+    note_test(tmp_path, noted("1.36.2"))
+    note_test(tmp_path, noted("1.40.0", asked="docker:envoy"))
+    assert lacks(tmp_path, "1.36", "1.40.0", "v1.40", "docker:envoy") is None
+    # 1.3 is no prefix of 1.36 as releases go.
+    assert lacks(tmp_path, "1.36", "1.3", "1.39", "1.36.1") == ("1.3", "1.39", "1.36.1")
+
+
+def test_tests_of_another_module_are_forgotten_and_their_number_is_bounded(tmp_path: Path) -> None:
+    note_test(tmp_path, noted("1.40.0", module="old"))
+    for number in range(60):
+        note_test(tmp_path, noted(f"1.{number}.0"))
+    tests = read_record(tmp_path)["tests"]
+    assert isinstance(tests, list)
+    assert [item["envoy"] for item in tests] == [f"1.{number}.0" for number in range(10, 60)]
+
+
+def test_tests_of_another_shape_count_for_nothing(tmp_path: Path) -> None:
+    for nonsense in ("x", {"a": 1}, [1, None, {"module_sha256": "m1"}]):
+        write_record(tmp_path, {"tests": nonsense})
+        assert lacks(tmp_path) == ()
+    note_test(tmp_path, noted("1.40.0"))
+    assert lacks(tmp_path) is None
