@@ -113,10 +113,14 @@ class Proxy:
     ) -> dict[str, Loaded | Rejected]:
         """Serve exactly these listeners; return what became of each, by name.
 
-        A listener that is as it was is not touched. One that changed keeps its port: connections
-        that it has are served by the earlier form for the drain time at most. Modules are copied
-        first: a file that changes later changes nothing here, and counts as changed in the next
-        call.
+        A listener that is as it was is not touched. One that changed keeps its port, and serves
+        every new connection by its new form from now on. Connections that it has stay with the
+        earlier form for the drain time: requests on them are answered, and told `connection:
+        close`; then they are cut. One that is removed does so too, but takes no new connections.
+        Without a drain time they are cut now, and the earlier VMs are gone when this returns.
+
+        Modules are copied first: a file that changes later changes nothing here, and counts as
+        changed in the next call.
 
         Args:
             listeners: the whole set; those of earlier calls that are not in it are removed.
@@ -345,6 +349,8 @@ async def running(
         "--disable-hot-restart",
         *("--concurrency", str(concurrency)),
         *("--drain-time-s", str(drain_seconds)),
+        # Else clients that keep their connection would meet the earlier form for long.
+        *("--drain-strategy", "immediate"),
         *("--component-log-level", f"wasm:{wasm_log_level}"),
         *LOG_OPTIONS,
     ]
