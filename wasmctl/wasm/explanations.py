@@ -6,7 +6,7 @@ explain one more line, add a row.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +17,8 @@ from wasmctl.wasm.traps import find_trap, last_words
 __all__ = ["ROWS", "Explanation", "explain"]
 
 ROWS: Final[tuple[Row, ...]] = (*rows_load.ROWS, *rows_run.ROWS)
+
+_TRAPPED: Final = " failed: Uncaught "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,20 +49,26 @@ def explain(messages: Sequence[str]) -> Explanation | None:
     Returns:
         What says the most, or None where nothing is known.
     """
+    spoken = [(index, _with_last_words(messages, index)) for index in _of_host(messages)]
     for row in ROWS:
-        for index, message in enumerate(messages):
-            found = row.pattern.search(message)
-            if found is None:
-                continue
-            words = last_words(messages[:index])
-            if row.words is not None and not row.words.search(words):
-                continue
-            return _fill(row, {**found.groupdict(), **_facts(messages[: index + 1], words)})
+        for index, record in spoken:
+            if found := row.pattern.search(record):
+                return _fill(row, {**found.groupdict(""), **_facts(messages[: index + 1])})
     return None
 
 
-def _facts(messages: Sequence[str], words: str) -> Mapping[str, str]:
+def _of_host(messages: Sequence[str]) -> Iterator[int]:
+    return (index for index, message in enumerate(messages) if not message.startswith("wasm log"))
+
+
+def _with_last_words(messages: Sequence[str], index: int) -> str:
+    trap = find_trap(messages[: index + 1]) if _TRAPPED in messages[index] else None
+    return f"{messages[index]}\nlast words: {trap.words}" if trap else messages[index]
+
+
+def _facts(messages: Sequence[str]) -> Mapping[str, str]:
     trap = find_trap(messages)
+    words = trap.words if trap else last_words(messages)
     return {
         "at": f" ({trap.where})" if trap and trap.where else "",
         "because": f": {words}" if words else "",

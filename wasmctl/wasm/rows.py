@@ -25,14 +25,14 @@ class Row:
 
     Args:
         id: stable kebab-case name.
-        pattern: searched in a record of the log; its named groups can be used in `message` and
-            `hint`. So can `{function}` `{reason}` `{at}` of a trap, and `{because}`, the last words
-            of the plug-in, which are nothing or begin with a colon.
-        message: what happened, in the terms of the plug-in's author.
-        hint: the thing to do.
+        pattern: searched in a record of the log that is not the plug-in's own; behind a trap's
+            record stands a line `last words: ` with the panic's message.
+        message: what happened, in the terms of the plug-in's author. Names in braces are filled
+            in: the pattern's named groups; `{at}`, where a trap was, in brackets; `{because}`, a
+            colon and the panic's message, or what the plug-in logged last where it said no.
+        hint: the thing to do; filled in likewise.
         fault: whose it is.
         source: where the words, or the fact behind them, come from.
-        words: if given, what the plug-in's last words must hold, too.
     """
 
     id: str
@@ -41,7 +41,6 @@ class Row:
     hint: str
     fault: Fault
     source: str
-    words: re.Pattern[str] | None = None
 
 
 def one_of(names: Collection[str]) -> str:

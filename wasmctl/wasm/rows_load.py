@@ -69,9 +69,9 @@ _MISSING_IMPORTS: Final = (
         pattern=re.compile(_MISSING + r"(?:__wbindgen|__wbg|wbg\.|env\.__wb)\S*)"),
         message="the plug-in imports `{import}`, which only a browser or Node.js has:"
         " a crate in it uses `wasm-bindgen`",
-        hint="`cargo tree -i wasm-bindgen --target wasm32-unknown-unknown` shows which; turn its"
-        " JavaScript feature off (`chrono`: `default-features = false`; `getrandom`, `uuid`: no"
-        " `js`), or build for `wasm32-wasip1`, where most crates do without",
+        hint="build for `wasm32-wasip1`, where most crates do without; or see with `cargo tree -i"
+        " wasm-bindgen --target wasm32-unknown-unknown` which it is, and turn its feature off"
+        " (`chrono`: `wasmbind`; `getrandom`, `uuid`: `js`)",
         fault=Fault.PLUGIN,
         source=f"{_LINK_SOURCE}; tetratelabs/envoy-wasm-rust-sdk#64",
     ),

@@ -41,11 +41,19 @@ _START_UP: Final = (
     ),
 )
 
+_LAST_WORDS: Final = r"[\s\S]*\nlast words: .*"
+_MEND_PANIC: Final = (
+    "mend it there; for what a request or a configuration can bring about, handle the error"
+    " instead of `unwrap()`, an index, or a nil map: after a panic the plug-in answers no request"
+)
+
 _TRAPS: Final = (
     Row(
         id="trap-out-of-memory",
-        pattern=re.compile(_FAILED + r"RuntimeError: unreachable"),
-        words=re.compile(r"memory allocation of \d+ bytes failed|out of memory|cannot allocate"),
+        pattern=re.compile(
+            _FAILED + r"RuntimeError: unreachable(?:[\s\S]*(?:rust_oom|alloc_error)"
+            rf"|{_LAST_WORDS}(?:memory allocation of|out of memory|cannot allocate))"
+        ),
         message="the plug-in ran out of memory in `{name}`{at}{because}",
         hint="bound what it keeps: bodies, caches, maps that only grow; Envoy gives a plug-in at"
         " most 1 GiB, and memory never shrinks",
@@ -53,54 +61,103 @@ _TRAPS: Final = (
         source="host, include/proxy-wasm/limits.h",
     ),
     Row(
+        id="trap-no-context",
+        pattern=re.compile(
+            _FAILED + rf"RuntimeError: unreachable{_LAST_WORDS}(?P<error>missing ContextType on"
+            r" root_context|create_\w+_context returned None|missing constructors)"
+        ),
+        message="the plug-in does not say what shall serve a connection or request: {error}",
+        hint="in the `RootContext` implement both `get_type` and `create_http_context` (or"
+        " `create_stream_context`); a plug-in for HTTP stands in HTTP filters, one for TCP in"
+        " network filters",
+        fault=Fault.PLUGIN,
+        source="proxy-wasm/proxy-wasm-rust-sdk, src/dispatcher.rs",
+    ),
+    Row(
+        id="trap-host-said-no",
+        pattern=re.compile(
+            _FAILED + rf"RuntimeError: unreachable{_LAST_WORDS}unexpected status: (?P<status>\d+)"
+        ),
+        message="the host answered a call with status {status}, on which the SDK panics, in"
+        " `{name}`{at}",
+        hint="2 is a bad argument, 10 a call that is not allowed: by a capability restriction, or"
+        " in this callback; 1 what is not there; use the SDK's functions that return a `Result`",
+        fault=Fault.PLUGIN,
+        source="proxy-wasm/proxy-wasm-rust-sdk, src/hostcalls.rs; proxy-wasm/spec, v0.2.1",
+    ),
+    Row(
+        id="trap-not-on-this-platform",
+        pattern=re.compile(
+            _FAILED + rf"RuntimeError: unreachable{_LAST_WORDS}"
+            r"not (?:implemented|supported) on this platform"
+        ),
+        message="the plug-in asks, in `{name}`{at}, for what its compilation target has not"
+        "{because}",
+        hint="build for `wasm32-wasip1` instead of `wasm32-unknown-unknown`, or ask the host: the"
+        " SDK's `get_current_time` for the time",
+        fault=Fault.PLUGIN,
+        source="rust-lang/rust, library/std/src/sys, the modules named unsupported",
+    ),
+    Row(
+        id="trap-exit",
+        pattern=re.compile(
+            _FAILED + r"RuntimeError: unreachable[\s\S]* - (?:__wasi_proc_exit|\S*7process4exit"
+            r"|os\.Exit|runtime\.exit|syscall\.Exit)"
+        ),
+        message="the plug-in ended its process in `{name}`{at}, and with it itself",
+        hint="return an error instead of `exit` (in Go also `log.Fatal`), or answer the request"
+        " with a local response",
+        fault=Fault.PLUGIN,
+        source=_CALL_SOURCE,
+    ),
+    Row(
         id="trap-panic",
         pattern=re.compile(
-            _FAILED + r"RuntimeError: unreachable[\s\S]*"
-            r"(?:rust_panic|panicking|rust_begin_unwind|runtime\.\w*[pP]anic|runtime\.fatal|"
-            r"runtime\.throw)"
+            _FAILED + r"RuntimeError: unreachable[\s\S]*(?:rust_panic|panicking|rust_begin_unwind"
+            r"|runtime\.\w*[pP]anic|runtime\.fatal|runtime\.throw)"
         ),
         message="the plug-in panicked in `{name}`{at}{because}",
-        hint="mend it there; for what a request or a configuration can bring about, handle the"
-        " error instead of `unwrap()`, an index, or a nil map: a panic stops the plug-in for every"
-        " request after it",
+        hint=_MEND_PANIC,
         fault=Fault.PLUGIN,
         source=_CALL_SOURCE,
     ),
     Row(
         id="trap-panic-without-names",
-        pattern=re.compile(_FAILED + r"RuntimeError: unreachable"),
-        words=re.compile(r"^panicked|^panic: |^fatal error: "),
+        pattern=re.compile(_FAILED + r"RuntimeError: unreachable[\s\S]*\nlast words: ."),
         message="the plug-in panicked in `{name}`{at}{because}",
-        hint="mend it there; for what a request or a configuration can bring about, handle the"
-        " error instead of `unwrap()`, an index, or a nil map; keep the `name` section (no"
-        " `strip = true`, no `-s`) to see where it was",
+        hint=f'{_MEND_PANIC}. Rust\'s `strip = "debuginfo"` instead of `true`, and Go without'
+        " `-s`, keep the functions' names for the backtrace",
         fault=Fault.PLUGIN,
         source=_CALL_SOURCE,
     ),
     Row(
         id="trap-unreachable",
         pattern=re.compile(_FAILED + r"RuntimeError: unreachable"),
-        message="the plug-in ended itself in `{name}`{at}, as by a panic, an abort or an exit"
-        "{because}",
-        hint='build it with its `name` section (Rust `strip = "debuginfo"`, Go without `-s`) to'
-        " see where; do not call `exit`",
+        message="the plug-in ended itself in `{name}`{at}, as by a panic or an abort, without a"
+        " word",
+        hint='Rust\'s `strip = "debuginfo"` instead of `true`, and Go without `-s`, keep the'
+        " functions' names for the backtrace; `proxy_wasm::set_log_level` in `main!` has panics"
+        " logged",
+        fault=Fault.PLUGIN,
+        source=_CALL_SOURCE,
+    ),
+    Row(
+        id="trap-stack-overflow",
+        pattern=re.compile(
+            _FAILED + r"(?:RangeError: Maximum call stack size exceeded|RuntimeError: memory access"
+            r" out of bounds[\s\S]* - (?P<frame>\S+)(?:\n\s*\d+:\s+0x[0-9a-f]+ - (?P=frame)){5})"
+        ),
+        message="the plug-in called itself without end, or too deeply, in `{name}`{at}",
+        hint="bound the recursion: nested JSON or patterns from a request can drive it",
         fault=Fault.PLUGIN,
         source=_CALL_SOURCE,
     ),
     Row(
         id="trap-out-of-bounds",
         pattern=re.compile(_FAILED + r"RuntimeError: (?P<error>memory access out of bounds)"),
-        message="the plug-in read or wrote outside of its memory in `{name}`{at}{because}",
+        message="the plug-in read or wrote outside of its memory in `{name}`{at}",
         hint="look for `unsafe` code, raw pointers and a stack that is too small (large arrays or"
         " deep recursion in Rust and C: `-C link-arg=-zstack-size=…`; TinyGo `-stack-size`)",
-        fault=Fault.PLUGIN,
-        source=_CALL_SOURCE,
-    ),
-    Row(
-        id="trap-stack-overflow",
-        pattern=re.compile(_FAILED + r"RangeError: Maximum call stack size exceeded"),
-        message="the plug-in called itself without end, or too deeply, in `{name}`{at}{because}",
-        hint="bound the recursion: nested JSON or patterns from a request can drive it",
         fault=Fault.PLUGIN,
         source=_CALL_SOURCE,
     ),
@@ -110,7 +167,7 @@ _TRAPS: Final = (
             _FAILED + r"RuntimeError: (?P<error>divide by zero|divide result unrepresentable"
             r"|remainder by zero|float unrepresentable in integer range)"
         ),
-        message="the plug-in calculated what has no result in `{name}`{at}: {error}{because}",
+        message="the plug-in calculated what has no result in `{name}`{at}: {error}",
         hint="check the divisor or the range before",
         fault=Fault.PLUGIN,
         source=_CALL_SOURCE,
@@ -122,7 +179,7 @@ _TRAPS: Final = (
             r"|table index is out of bounds|dereferencing a null pointer)"
         ),
         message="the plug-in called a function through a pointer that is none in `{name}`{at}:"
-        " {error}{because}",
+        " {error}",
         hint="look for `unsafe` code, for memory overwritten before, and for declarations of"
         " foreign functions with a wrong type",
         fault=Fault.PLUGIN,
@@ -139,7 +196,7 @@ _TRAPS: Final = (
     Row(
         id="trap",
         pattern=re.compile(_FAILED + r"(?P<error>[^\n]*)"),
-        message="the plug-in failed in `{name}`{at}: {error}{because}",
+        message="the plug-in failed in `{name}`{at}: {error}",
         hint="look at the callback that is named; after it the plug-in answers no request",
         fault=Fault.PLUGIN,
         source=_CALL_SOURCE,

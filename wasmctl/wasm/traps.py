@@ -22,43 +22,33 @@ __all__ = ["Trap", "find_trap", "last_words"]
 _TRAP: Final = re.compile(r"Function: (?P<function>\S+) failed: (?:Uncaught )?(?P<reason>[^\n]*)")
 _FRAME: Final = re.compile(r"^\s*\d+:\s+0x[0-9a-f]+ - (.+)$", re.MULTILINE)
 _PLUGIN_LINE: Final = re.compile(r"\Awasm log\b.*?: ?(.*)\Z", re.DOTALL)
-_RUST_PANIC: Final = re.compile(
-    r"\Apanicked at (?P<place>\S+?:\d+(?::\d+)?):\n(?P<words>.*)", re.DOTALL
-)
-_GO_PANIC: Final = re.compile(r"\A(?:panic|fatal error): ")
-_GO_PLACE: Final = re.compile(r"\t(?P<place>\S+\.go:\d+)")
 
-# What is not the author's: the languages' own libraries, allocators and the SDKs, by the first part
-# of a name's path.
-_NOT_OWN: Final = frozenset(
-    [
-        "std",
-        "core",
-        "alloc",
-        "__rustc",
-        "compiler_builtins",
-        "hashbrown",
-        "dlmalloc",
-        "proxy_wasm",
-        "log",
-        "panic_abort",
-        "runtime",
-        "internal",
-        "reflect",
-        "sync",
-        "syscall",
-        "errors",
-        "fmt",
-        "strings",
-        "bytes",
-        "github.com/proxy-wasm",
-        "github.com_proxy_wasm",
-        "github.com/tetratelabs",
-        "github.com_tetratelabs",
-    ]
+# How a language's runtime begins its last words, and what of them is the reason. Rust's SDK logs
+# a panic as one record; Rust's and Go's own runtimes write to stderr in pieces, and the host makes
+# a record of each: a piece that is a line's end is empty then.
+_LAST_WORDS_BEGIN: Final = re.compile(
+    r"\A\s*(?:thread '.*' (?:\(\d+\) )?)?panicked at |\Apanic: |\Afatal error: "
+    r"|\Amemory allocation of "
 )
-_HEAD: Final = re.compile(
-    r"[<&*(\[ ]*(?:mut |const |dyn )*(?P<head>github\.com[/_][\w-]+|[A-Za-z]\w*)"
+_LAST_WORDS: Final = (
+    re.compile(
+        r"panicked at (?P<place>\S.*?:\d+(?::\d+)?):\n(?P<words>.*?)(?:\n?note: run with|\Z)",
+        re.DOTALL,
+    ),
+    re.compile(r"(?P<words>memory allocation of \d+ bytes failed)"),
+    re.compile(
+        r"(?P<words>(?:panic|fatal error): [^\n]*)(?:.*?\t(?P<place>[^\t\n]+?\.go:\d+))?", re.DOTALL
+    ),
+)
+# Where compilers keep what is not the author's: cargo's and Go's stores, Rust's own sources.
+_STORE: Final = re.compile(r"^.*?/(?:registry/src/[^/]+|pkg/mod|rustc/[0-9a-f]{40})/")
+
+# A function with a path, as Rust, Go and C++ give them, and those of the languages and the SDKs.
+_PATH: Final = re.compile(r"[<&*(\[ ]*(?:(?:mut|const|dyn) )*(?P<head>[A-Za-z_]\w*)(?:::|[./])")
+_NOT_OWN: Final = re.compile(
+    r"[<&*(\[ ]*(?:(?:mut|const|dyn) )*(?:(?:std|core|alloc|__rustc|compiler_builtins|hashbrown"
+    r"|dlmalloc|proxy_wasm|log|runtime|internal|reflect|sync|syscall)(?:::|[./])"
+    r"|github\.com[/_](?:proxy[-_]wasm|tetratelabs)[/_])"
 )
 
 
@@ -71,10 +61,9 @@ class Trap:
         reason: the engine's words: `RuntimeError: unreachable`.
         frames: the functions that it was in, demangled, the innermost first. Empty where the module
             has no `name` section; a host gives 20 at most.
-        own: the index in `frames` of the first that is neither of the language's libraries nor of
-            the SDK's.
-        place: file and line, where the plug-in's panic said it.
-        words: the last that the plug-in logged before, such as the panic's message.
+        own: the index in `frames` of the innermost that is of the author's crate or package.
+        place: file and line, where the plug-in's runtime said it.
+        words: the panic's message, on one line.
     """
 
     function: str
@@ -86,7 +75,7 @@ class Trap:
 
     @property
     def where(self) -> str:
-        """The place and the author's function, as far as they are known, for a message."""
+        """The author's function and the place, as far as they are known, for a message."""
         own = f"`{self.frames[self.own]}`" if self.own is not None else ""
         return ", ".join(part for part in (own, self.place and f"`{self.place}`") if part)
 
@@ -100,12 +89,12 @@ def find_trap(messages: Sequence[str]) -> Trap | None:
     for index, message in enumerate(messages):
         if found := _TRAP.search(message):
             frames = tuple(demangle(name) for name in _FRAME.findall(message, found.end()))
-            place, words = _said(messages[:index])
+            place, words = _panic(_texts(messages[:index]))
             return Trap(
                 function=found["function"],
                 reason=found["reason"].strip(),
                 frames=frames,
-                own=_first_own(frames, found["function"]),
+                own=_own(frames),
                 place=place,
                 words=words,
             )
@@ -113,37 +102,36 @@ def find_trap(messages: Sequence[str]) -> Trap | None:
 
 
 def last_words(messages: Sequence[str]) -> str:
-    """Return what the plug-in logged last, on one line: a panic's message, else its last record."""
-    return _said(messages)[1]
+    """Return the last that the plug-in logged, on one line; empty where it logged nothing."""
+    spoken = [text for text in _texts(messages) if text.strip()]
+    return _one_line(spoken[-1]) if spoken else ""
 
 
-def _said(messages: Sequence[str]) -> tuple[str, str]:
-    """Return the place and the words of the plug-in's last message."""
-    texts = [found[1] for one in messages if (found := _PLUGIN_LINE.match(one))]
+def _texts(messages: Sequence[str]) -> list[str]:
+    return [found[1] for message in messages if (found := _PLUGIN_LINE.match(message))]
+
+
+def _panic(texts: Sequence[str]) -> tuple[str, str]:
+    """Return the place and the reason that a runtime gave last."""
     for index in range(len(texts) - 1, -1, -1):
-        if found := _RUST_PANIC.match(texts[index]):
-            return found["place"], _one_line(found["words"])
-        if _GO_PANIC.match(texts[index]):
-            return _go_panic(texts[index:])
-    spoken = [text for text in texts if text.strip()]
-    return "", _one_line(spoken[-1]) if spoken else ""
-
-
-def _go_panic(texts: Sequence[str]) -> tuple[str, str]:
-    # Go's runtime writes a panic in pieces, and the host makes a record of each; of a piece that is
-    # a line's end nothing is left.
-    written = "".join(text or "\n" for text in texts)
-    place = _GO_PLACE.search(written)
-    return place["place"] if place else "", _one_line(written.split("\n", 1)[0])
+        if _LAST_WORDS_BEGIN.match(texts[index]):
+            written = "".join(text or "\n" for text in texts[index:])
+            for form in _LAST_WORDS:
+                if found := form.search(written):
+                    place = found.groupdict().get("place") or ""
+                    return _STORE.sub("", place), _one_line(found["words"])
+    return "", ""
 
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _first_own(frames: Sequence[str], exported: str) -> int | None:
-    for index, frame in enumerate(frames):
-        head = _HEAD.match(frame)
-        if frame != exported and head is not None and head["head"] not in _NOT_OWN:
-            return index
-    return None
+def _own(frames: Sequence[str]) -> int | None:
+    """Find the innermost frame of the author's: an SDK calls the author's code first."""
+    heads = [
+        found["head"] if (found := _PATH.match(frame)) and not _NOT_OWN.match(frame) else ""
+        for frame in frames
+    ]
+    own = [head for head in heads if head]
+    return heads.index(own[-1]) if own else None
