@@ -49,8 +49,7 @@ class Player:
         scene: what stands around; it has begun the case.
         address: where the plug-in listens.
         watch: the case's records.
-        patience: seconds in which what is expected and not yet there may still come, when the
-            plug-in can do things on its own.
+        patience: seconds in which what is expected and not yet there may still come.
         metrics: those before the case, when it asks for any.
     """
 
@@ -74,6 +73,7 @@ class Player:
         self._metrics = metrics
         self._deadline = time.monotonic() + case.timeout
         self._gave_up = False
+        self._failed = False
 
     async def play(self) -> Differences:
         """Play the case to its end and return what was not as expected.
@@ -87,8 +87,10 @@ class Player:
             found += await self._converse()
         single = len(self._case.steps) == 1
         for index, step in enumerate(self._case.steps):
+            self._failed = bool(found)
             where = "" if single and isinstance(step, Single) else f"steps[{index}]."
             found += await self._step(step, where)
+        self._failed = bool(found)
         mark = _Mark(self._metrics)
         found += await self._settled(self._case.expect, mark, "")
         if not self._watch.trap():
@@ -133,6 +135,7 @@ class Player:
             found = compare_response(singles[0].expect.response, got, where)
             if isinstance(got, Broken) and got.kind == "timeout" and found:
                 found = (_explain_timeout(found[0], self._scene.upstream[mark.upstream :]),)
+            self._failed = self._failed or bool(found)
             return (*found, *await self._settled(singles[0].expect, mark, where))
         found = tuple(
             difference
@@ -167,7 +170,8 @@ class Player:
         until = time.monotonic() + self._patience
         while True:
             found = await self._compare(expect, mark, where)
-            if not found or self._gave_up or time.monotonic() > until or self._watch.trap():
+            over = self._failed or self._watch.trap() or time.monotonic() > until
+            if not found or over:
                 return found
             await asyncio.sleep(_PAUSE)
             await self._look()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from wasmctl.cases.model import CaseFile
 from wasmctl.cases.results import CaseResult
-from wasmctl.cases.series import Series, Subject
+from wasmctl.cases.series import Series
 from wasmctl.envoy.envoy import Envoy
 
 __all__ = ["RunOptions", "run_cases"]
@@ -57,10 +57,9 @@ async def run_cases(
     Raises:
         UsageError: no run folder can be made.
         Unreadable: the module's file is not there.
-        OSError: it cannot be read, or no port is left.
+        OSError: no port is left.
         CancelledError: the run was given up; every Envoy and server has ended.
     """
-    subject = Subject.of(module, options.plugin_name)
     free = asyncio.Semaphore(max(1, options.jobs))
     over = False
 
@@ -71,7 +70,15 @@ async def run_cases(
 
     async def run_one(file: CaseFile, envoy: Envoy) -> tuple[CaseResult, ...]:
         async with free:
-            series = Series(subject, file, envoy, env=options.env, told=tell, is_over=lambda: over)
+            series = Series(
+                module,
+                file,
+                envoy,
+                name=options.plugin_name,
+                env=options.env,
+                told=tell,
+                is_over=lambda: over,
+            )
             return await series.run()
 
     runs = [(file, envoy) for envoy in envoys for file in files]

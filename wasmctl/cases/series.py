@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -37,42 +37,14 @@ from wasmctl.errors import ProxyError, WasmctlError
 from wasmctl.wasm.explanations import Explanation, explain
 from wasmctl.wasm.rows import Fault
 
-__all__ = ["Series", "Subject"]
+__all__ = ["Series"]
 
 # So often may a proxy be lost in one file before the rest is given up.
 _LOSSES: Final = 2
-# What a plug-in needs to do something after a request is over: timers, calls, queues.
-_OWN_TIME: Final = (
-    b"proxy_set_tick_period_milliseconds",
-    b"proxy_http_call",
-    b"proxy_grpc_call",
-    b"proxy_grpc_stream",
-    b"proxy_register_shared_queue",
-    b"envoy_resolve_dns",
-)
-# How long that is waited for (seconds).
-_PATIENCE: Final = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """What is tested.
-
-    Args:
-        module: the module's file.
-        name: what the plug-in is called in Envoy: log lines and `plugin_name` say it.
-        acts_alone: whether it can do something when no request is there.
-    """
-
-    module: Path
-    name: str
-    acts_alone: bool
-
-    @classmethod
-    def of(cls, module: Path, name: str) -> Subject:
-        """Look at a module's file."""
-        content = module.read_bytes()
-        return cls(module=module, name=name, acts_alone=any(one in content for one in _OWN_TIME))
+# How long what is expected may still come after the last request, or after the start of a plug-in
+# that is all the case is about: ticks, answers to callouts (seconds).
+_PATIENCE: Final = 0.5
+_PATIENCE_AT_START: Final = 2.0
 
 
 class _Gone(Exception):
@@ -83,9 +55,10 @@ class Series:
     """One run of a file's cases in one release.
 
     Args:
-        subject: the plug-in.
+        module: the module's file.
         file: the cases.
         envoy: the release.
+        name: what the plug-in is called in Envoy: log lines and `plugin_name` say it.
         env: the environment, for Envoy and the run folder.
         told: is given each result as it comes.
         is_over: whether the whole run ends here, asked before each case.
@@ -93,15 +66,17 @@ class Series:
 
     def __init__(
         self,
-        subject: Subject,
+        module: Path,
         file: CaseFile,
         envoy: Envoy,
         *,
+        name: str,
         env: Mapping[str, str],
         told: Callable[[CaseResult], None],
         is_over: Callable[[], bool],
     ) -> None:
-        self._subject = subject
+        self._module = module
+        self._name = name
         self._file = file
         self._envoy = envoy
         self._env = env
@@ -167,7 +142,7 @@ class Series:
                 scene=scene,
                 address=address,
                 watch=watch,
-                patience=self._patience(case),
+                patience=_patience(case),
                 metrics=metrics,
             )
             if await self._play(player, case, watch, clock):
@@ -177,7 +152,7 @@ class Series:
         self, proxy: Proxy, group: Group, vm_id: str, clock: float
     ) -> tuple[str, int] | None:
         """Return where the group's plug-in listens; None where Envoy refused it, which is told."""
-        listener = listener_for(group, self._subject.module, name=self._subject.name, vm_id=vm_id)
+        listener = listener_for(group, self._module, name=self._name, vm_id=vm_id)
         try:
             outcome = (await proxy.load([listener], timeout=_load_timeout(group)))[vm_id]
         except Stuck as error:
@@ -247,18 +222,6 @@ class Series:
         )
         return trapped
 
-    def _patience(self, case: Case) -> float:
-        """Return how long what is expected may still come after the last request."""
-        if not self._subject.acts_alone:
-            return 0.0
-        delays = (
-            reply.delay
-            for place in (case.callouts, *(one.callouts for one in singles_of(case)))
-            for callouts in place
-            for _, _, reply in callouts.replies
-        )
-        return _PATIENCE + max(delays, default=0.0)
-
     def _lose(self, error: ProxyError) -> None:
         """Tell that a proxy could not be had, or was lost in the case at hand."""
         if error.code == "envoy-ended":
@@ -314,6 +277,14 @@ class Series:
 
 async def _metrics(proxy: Proxy, case: Case) -> Mapping[str, int]:
     return await proxy.metrics() if reads_metrics(case) else {}
+
+
+def _patience(case: Case) -> float:
+    places = [case.callouts, *(single.callouts for single in singles_of(case))]
+    declared = [callouts for place in places for callouts in place]
+    delays = (reply.delay for callouts in declared for _, _, reply in callouts.replies)
+    patience = _PATIENCE_AT_START if is_load_case(case) else _PATIENCE
+    return patience + max(delays, default=0.0)
 
 
 def _load_timeout(group: Group) -> float:
