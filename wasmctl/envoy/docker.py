@@ -11,8 +11,9 @@ import re
 import sys
 from typing import TYPE_CHECKING, Final
 
-from wasmctl.envoy.binary import ask_envoy, known_as, remember_as, without_wasm
+from wasmctl.envoy.binary import known_as, remember_as, without_wasm
 from wasmctl.envoy.envoy import Envoy
+from wasmctl.envoy.probe import ask_envoy
 from wasmctl.errors import ProxyError
 from wasmctl.process import capture, find_program, follow
 

