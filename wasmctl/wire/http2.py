@@ -38,6 +38,7 @@ _WINDOW: Final = 1 << 24
 _FRAME_SIZE: Final = 1 << 18
 _HEAD_SIZE: Final = 8 << 20
 _STREAMS: Final = 1000
+_SETTINGS_FRAME: Final = b"\x04"
 # Frames are gathered up to this size before they go to the socket.
 _BATCH: Final = 1 << 16
 
@@ -71,6 +72,7 @@ class _Link:
         self.h2.state_machine = _PatientStates()
         self._stream = stream
         self._changed = asyncio.Event()
+        self._greeting_due = client
         self.h2.initiate_connection()
         self.h2.update_settings(
             {
@@ -91,6 +93,10 @@ class _Link:
         Raises:
             Broken: `protocol`; the peer is told.
         """
+        # RFC 9113, 3.4: a server begins with SETTINGS; h2 would wait for the end of a huge frame.
+        if self._greeting_due and data[3:4] not in {b"", _SETTINGS_FRAME}:
+            raise Broken("protocol", "the peer does not speak HTTP/2")
+        self._greeting_due = False
         try:
             taken = self.h2.receive_data(data)
         except ProtocolError as error:
