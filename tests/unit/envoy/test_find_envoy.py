@@ -168,10 +168,10 @@ def test_a_path_starts_from_the_current_folder(world: World) -> None:
 
 
 def test_a_path_where_nothing_is_is_told(world: World) -> None:
-    with pytest.raises(ProxyError, match="`--envoy` names `/nowhere/envoy`, which is no program"):
+    with pytest.raises(ProxyError, match="there is no Envoy at `/nowhere/envoy` or it cannot be"):
         world.found("/nowhere/envoy")
     world.env["WASMCTL_ENVOY"] = "/nowhere/envoy"
-    with pytest.raises(ProxyError, match="`WASMCTL_ENVOY` names `/nowhere/envoy`"):
+    with pytest.raises(ProxyError, match="`/nowhere/envoy`, which `WASMCTL_ENVOY` names"):
         world.found()
 
 
