@@ -45,6 +45,9 @@ _LOSSES: Final = 2
 # that is all the case is about: ticks, answers to callouts (seconds).
 _PATIENCE: Final = 0.5
 _PATIENCE_AT_START: Final = 2.0
+# What a start may take beyond the cases' own time: a module of many megabytes takes seconds to
+# compile, several at once on few cores more (seconds).
+_COMPILING = 10.0
 
 
 class _Gone(Exception):
@@ -288,8 +291,7 @@ def _patience(case: Case) -> float:
 
 
 def _load_timeout(group: Group) -> float:
-    # A module of many megabytes takes seconds to compile, several at once on few cores more.
-    return 10.0 + 2 * max(case.timeout for case in group.cases)
+    return _COMPILING + max(case.timeout for case in group.cases)
 
 
 def _explained(error: WasmctlError) -> Explanation:
