@@ -17,17 +17,15 @@ if TYPE_CHECKING:
 __all__ = ["annotation", "step_summary"]
 
 
-def annotation(result: CaseResult, workspace: Path) -> str | None:
-    """Return the workflow command that marks a case's line; None where there is nothing to mark.
+def annotation(result: CaseResult, workspace: Path) -> str:
+    """Return the workflow command that marks a case's line.
 
     Args:
-        result: what became of the case.
+        result: of a case that did not pass.
         workspace: the repository's folder; files in it are named from there.
     """
-    if result.outcome in {"passed", "not-run"}:
-        return None
-    words = {"failed": "failed", "refused": "was refused", "proxy": "had no Envoy"}
-    title = f"{result.name} {words[result.outcome]} (Envoy {result.envoy})"
+    words = {"refused": "was refused", "proxy": "had no Envoy"}.get(result.outcome, "failed")
+    title = f"{result.name} {words} (Envoy {result.envoy})"
     properties = f"file={_property(_from(result.file, workspace))},line={result.line}"
     return f"::error {properties},title={_property(title)}::{_data(_told(result))}"
 

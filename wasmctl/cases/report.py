@@ -16,8 +16,19 @@ from wasmctl.console import printable
 
 if TYPE_CHECKING:
     from wasmctl.cases.results import CaseOutcome, CaseResult
+    from wasmctl.results import JSONValue
 
-__all__ = ["Layout", "Style", "counted", "details", "headline", "plain", "reason", "summary"]
+__all__ = [
+    "Layout",
+    "Style",
+    "case_data",
+    "counted",
+    "details",
+    "headline",
+    "plain",
+    "reason",
+    "summary",
+]
 
 # How an outcome is called, and its colour. What needs a look is also told by capitals: meaning is
 # never carried by colour alone.
@@ -103,8 +114,9 @@ def details(result: CaseResult, layout: Layout, style: Style = plain) -> Iterato
     yield from _log("the plug-in's log", result.log, style)
     yield from _log("Envoy's log", result.proxy_log, style)
     if result.curl is not None:
+        # As it is to be copied: nothing stands before it.
         yield f"  {style('to see it, beside `wasmctl run`', 'bold')}"
-        yield from _quoted(result.curl)
+        yield f"    {_shown(result.curl)}"
     if result.run_folder is not None:
         yield f"  {style(f'what Envoy was given, and its log: {result.run_folder}', 'dim')}"
 
@@ -119,6 +131,32 @@ def reason(result: CaseResult) -> tuple[str, ...]:
             lines += [_shown(line) for line in known.message.splitlines()]
         lines.append(f"hint: {_shown(known.hint)}")
     return tuple(lines)
+
+
+def case_data(result: CaseResult) -> dict[str, JSONValue]:
+    """Return a result as the envelope tells it; what it has nothing of is left out."""
+    known = result.explanation
+    told: dict[str, JSONValue] = {
+        "differences": [
+            {"where": item.where, "expected": item.expected, "got": item.got}
+            for item in result.differences
+        ],
+        "message": result.message or (None if known is None else known.message),
+        "hint": None if known is None else known.hint,
+        "log": list(result.log),
+        "proxy_log": list(result.proxy_log),
+        "curl": result.curl,
+        "run_folder": None if result.run_folder is None else str(result.run_folder),
+    }
+    return {
+        "name": result.name,
+        "file": str(result.file),
+        "line": result.line,
+        "envoy": result.envoy,
+        "outcome": result.outcome,
+        "seconds": round(result.seconds, 3),
+        **{key: value for key, value in told.items() if value},
+    }
 
 
 def counted(results: Iterable[CaseResult]) -> str:

@@ -69,6 +69,10 @@ def register(app: typer.Typer) -> None:
         package: Package = None,
         annotate_git: AnnotateGit = False,
         no_build: NoBuild = False,
+        require_tested: Annotated[
+            bool,
+            typer.Option("--require-tested", help="Refuse what has not passed `wasmctl test`."),
+        ] = False,
         username: Username = None,
         password_stdin: PasswordStdin = False,
         plain_http: PlainHttp = None,
@@ -104,6 +108,7 @@ def register(app: typer.Typer) -> None:
                 options=options,
                 move_tag=move_tag,
                 via_docker=via is Via.DOCKER,
+                require_tested=require_tested,
                 opening=opening,
             )
             return _push_all(requests, session)
@@ -127,6 +132,7 @@ def _requests(
     options: RegistryOptions,
     move_tag: bool,
     via_docker: bool,
+    require_tested: bool,
     opening: Opening | None,
 ) -> list[tuple[Project, PushRequest]]:
     # All that an image needs is loaded here, while the registry is already being reached.
@@ -148,6 +154,7 @@ def _requests(
             options=options,
             move_tag=move_tag,
             via_docker=via_docker,
+            require_tested=require_tested,
             opening=opening,
         )
         requests.append((project, request))

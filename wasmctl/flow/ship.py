@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wasmctl.console import shown_size
-from wasmctl.errors import UsageError
+from wasmctl.errors import Refused, UsageError
 from wasmctl.flow.build import build_one, relative
+from wasmctl.project.case_files import digest_cases, find_case_files
 from wasmctl.project.git import find_commit, find_source, find_version
 from wasmctl.project.project import Project
-from wasmctl.project.record import note_image, read_record
+from wasmctl.project.record import note_image, read_record, untested
 from wasmctl.session import Session
 from wasmctl.toolchain.module import BuildRequest
 
@@ -70,7 +72,7 @@ def _as_it_stands(project: Project, session: Session) -> Path:
     if not project.module.exists():
         shown = relative(project.module, session.cwd)
         hint = "build it: `wasmctl build`"
-        raise UsageError("not-built", f"there is no `{shown}` to ship", hint=hint)
+        raise UsageError("not-built", f"there is no `{shown}`", hint=hint)
     return project.module
 
 
@@ -150,6 +152,7 @@ class PushRequest:
         options: how the registry is spoken to.
         move_tag: whether a version's tag may be moved to another digest.
         via_docker: whether the Docker engine builds and pushes.
+        require_tested: whether a module that has not passed its cases is refused.
         opening: the registry, where it is being looked at already; the caller closes it.
     """
 
@@ -158,6 +161,7 @@ class PushRequest:
     options: RegistryOptions
     move_tag: bool = False
     via_docker: bool = False
+    require_tested: bool = False
     opening: Opening | None = None
 
 
@@ -208,6 +212,33 @@ def push_project(project: Project, session: Session, request: PushRequest) -> Sh
     return shipped
 
 
+def _check_tested(project: Project, session: Session, *, required: bool) -> None:
+    """Warn of a module that has not passed its cases; where that is required, refuse it.
+
+    Who declares no cases has nothing to be warned of.
+
+    Raises:
+        Refused: it is required, and `dist/plugin.json` does not tell of it.
+    """
+    if not required and not find_case_files(project):
+        return
+    lacking = untested(
+        read_record(project.dist),
+        module_sha256=sha256_of(project.module),
+        cases=digest_cases(project),
+        wanted=project.settings.test.envoy,
+    )
+    if lacking is None:
+        return
+    releases = f" in Envoy {', '.join(lacking)}" if lacking else ""
+    message = f"this module of `{project.name}` has not passed its cases{releases}"
+    folder = relative(project.folder, session.cwd)
+    command = "wasmctl test" if folder == Path() else f"wasmctl test {shlex.quote(str(folder))}"
+    if required:
+        raise Refused("not-tested", f"{message}; nothing was pushed", hint=f"run `{command}`")
+    session.console.warn(f"{message}; `{command}` runs them")
+
+
 def _push_to_registry(project: Project, session: Session, request: PushRequest) -> Shipped:
     from wasmctl.oci.push import Opening, push_image
 
@@ -218,6 +249,7 @@ def _push_to_registry(project: Project, session: Session, request: PushRequest) 
             Opening(destination.reference, tags=destination.tags, options=request.options)
         )
         image = stack.enter_context(packaged(project, session, request.package))
+        _check_tested(project, session, required=request.require_tested)
         label = f"pushing {destination.reference}"
         with session.console.transfer(label, image.size) as advance:
             done = push_image(
@@ -244,6 +276,7 @@ def _push_by_engine(project: Project, session: Session, request: PushRequest) ->
 
     destination = request.destination
     parts = _ingredients(project, session, request.package)
+    _check_tested(project, session, required=request.require_tested)
     label = f"pushing {destination.reference} through the Docker engine"
     with session.console.transfer(label, parts.module.stat().st_size) as advance:
         digest = build_and_push(
