@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import re
@@ -18,11 +19,16 @@ import pytest
 from tests.conftest import ROOT
 from tests.integration.docker_engine import Engine
 from wasmctl.console import Console
+from wasmctl.envoy.bootstrap import Listener, WasmPlugin
 from wasmctl.envoy.envoy import Envoy
 from wasmctl.envoy.find import find_envoy
+from wasmctl.envoy.probe import _probing_module
+from wasmctl.envoy.proxy import Loaded, Rejected, running
 from wasmctl.errors import ProxyError
 from wasmctl.process import serving
 from wasmctl.session import Session
+from wasmctl.wire.client import exchange
+from wasmctl.wire.messages import Request
 
 pytestmark = [pytest.mark.docker, pytest.mark.envoy]
 
@@ -116,6 +122,26 @@ def test_it_serves_on_our_network_from_our_folder_and_ends_with_us(
         started = time.monotonic()
         service.stop()
         assert time.monotonic() - started < 2
+    wait_until_gone(docker_engine)
+
+
+def test_a_plug_in_is_loaded_into_it(
+    envoy: Envoy, env: dict[str, str], docker_engine: Engine, tmp_path: Path
+) -> None:
+    module = tmp_path / "plugin.wasm"
+    module.write_bytes(_probing_module())
+    listener = Listener(name="one", kind="http", plugins=(WasmPlugin(name="one", module=module),))
+
+    async def load() -> tuple[Loaded | Rejected, int]:
+        async with running(envoy, folder=tmp_path, env=env) as proxy:
+            outcome = (await proxy.load([listener]))["one"]
+            host, port = proxy.addresses["one"]
+            answer = await exchange(host, port, Request(method="GET", path="/"), timeout=5)
+            return outcome, answer.status
+
+    outcome, status = asyncio.run(load())
+    assert isinstance(outcome, Loaded), outcome
+    assert status == 200
     wait_until_gone(docker_engine)
 
 
