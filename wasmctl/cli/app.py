@@ -32,6 +32,8 @@ VERBS: Final[Mapping[str, str]] = {
     "quickstart": "quickstart",
     "init": "init",
     "build": "build",
+    "test": "test",
+    "run": "run",
     "package": "package",
     "push": "push",
     "pull": "pull",

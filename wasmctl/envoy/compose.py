@@ -33,7 +33,7 @@ class Composition:
     Args:
         name: the plug-in's.
         module: the module's file as seen from the folder of docker-compose.yaml.
-        envoy: Envoy's release as the image's tag has it: `1.40`.
+        image: Envoy's.
         port: the port on this machine.
         admin_port: the admin interface's on this machine.
         log_level: of the plug-in's lines.
@@ -43,7 +43,7 @@ class Composition:
 
     name: str
     module: Path
-    envoy: str
+    image: str
     port: int = _PORT
     admin_port: int = _ADMIN_PORT
     log_level: str = "info"
@@ -56,12 +56,12 @@ def make_compose_file(composition: Composition) -> Json:
     folder = str(composition.module.parent)
     level = f"wasm:{composition.log_level}"
     proxy: Json = {
-        "image": f"envoyproxy/envoy:v{composition.envoy}-latest",
+        "image": _escaped(composition.image),
         "command": ["-c", _CONFIGURATION, "--component-log-level", level],
         "volumes": [
-            f"./envoy.yaml:{_CONFIGURATION}:ro",
+            _mount("./envoy.yaml", _CONFIGURATION),
             # The folder: a mounted file would stay the old one when a build replaces it.
-            f"{folder if folder.startswith(('.', '/')) else f'./{folder}'}:{_PLUGIN_FOLDER}:ro",
+            _mount(folder if folder.startswith((".", "/")) else f"./{folder}", _PLUGIN_FOLDER),
         ],
         # On this machine only, the admin interface above all.
         "ports": [
@@ -72,8 +72,7 @@ def make_compose_file(composition: Composition) -> Json:
     services: Json = {"proxy": proxy}
     if composition.upstream is None:
         proxy["depends_on"] = [UPSTREAM]
-        text = f"hello from behind {composition.name}"
-        command = [f"-listen=:{_ECHO_PORT}", f"-text={text}"]
+        command = [f"-listen=:{_ECHO_PORT}", f"-text=hello from behind {composition.name}"]
         services[UPSTREAM] = {"image": _ECHO_IMAGE, "command": command}
     elif composition.upstream.is_here:
         proxy["extra_hosts"] = [f"{_MACHINE}:host-gateway"]
@@ -104,3 +103,13 @@ def make_compose_bootstrap(composition: Composition) -> Json:
     return make_bootstrap(
         clusters=[cluster], listeners=[listener], admin_host="0.0.0.0", admin_port=_ADMIN_PORT
     )
+
+
+def _mount(source: str, target: str) -> Json:
+    """Return a folder or file of this machine for the container to read; it has to be there."""
+    return {"type": "bind", "source": _escaped(source), "target": target, "read_only": True}
+
+
+def _escaped(text: str) -> str:
+    # compose-spec, 12-interpolation.md
+    return text.replace("$", "$$")

@@ -24,7 +24,7 @@ from wasmctl.toolchain.gofiles import local_modules, module_file
 if TYPE_CHECKING:
     from wasmctl.project.project import Project
 
-__all__ = ["SourceTree", "changed_paths", "find_sources"]
+__all__ = ["Look", "SourceTree", "changed_paths", "find_sources"]
 
 # A file's name → what differs once it was saved.
 Look = Mapping[str, tuple[int, int, int]]
