@@ -19,10 +19,10 @@ import pytest
 from tests.conftest import ROOT
 from tests.integration.docker_engine import Engine
 from wasmctl.console import Console
+from wasmctl.envoy.barrier import barrier_module
 from wasmctl.envoy.bootstrap import Listener, WasmPlugin
 from wasmctl.envoy.envoy import Envoy
 from wasmctl.envoy.find import find_envoy
-from wasmctl.envoy.probe import _probing_module
 from wasmctl.envoy.proxy import Loaded, Rejected, running
 from wasmctl.errors import ProxyError
 from wasmctl.process import serving
@@ -129,7 +129,7 @@ def test_a_plug_in_is_loaded_into_it(
     envoy: Envoy, env: dict[str, str], docker_engine: Engine, tmp_path: Path
 ) -> None:
     module = tmp_path / "plugin.wasm"
-    module.write_bytes(_probing_module())
+    module.write_bytes(barrier_module())
     listener = Listener(name="one", kind="http", plugins=(WasmPlugin(name="one", module=module),))
 
     async def load() -> tuple[Loaded | Rejected, int]:
