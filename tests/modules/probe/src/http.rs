@@ -68,6 +68,20 @@ impl Exchange {
         }
     }
 
+    fn replace_in_request(&self, old: &str, new: &str) {
+        let data = self
+            .get_http_request_body(0, usize::MAX)
+            .unwrap_or_default();
+        self.set_http_request_body(0, usize::MAX, &replaced(&data, old, new));
+    }
+
+    fn replace_in_response(&self, old: &str, new: &str) {
+        let data = self
+            .get_http_response_body(0, usize::MAX)
+            .unwrap_or_default();
+        self.set_http_response_body(0, usize::MAX, &replaced(&data, old, new));
+    }
+
     fn go_on(&mut self) {
         self.waiting -= 1;
         if self.waiting == 0 && !self.answered {
@@ -165,13 +179,15 @@ impl HttpContext for Exchange {
             if !end_of_stream {
                 return Action::Pause;
             }
-            let data = self.get_http_request_body(0, size).unwrap_or_default();
-            self.set_http_request_body(0, size, &replaced(&data, old, &new));
+            self.replace_in_request(old, &new);
         }
         self.pace()
     }
 
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        if let Some((old, new)) = find(&self.request, "replace") {
+            self.replace_in_request(old, &new);
+        }
         if let Some((name, value)) = find(&self.request, "trailer") {
             self.set_http_request_trailer(name, Some(&value));
         }
@@ -203,13 +219,15 @@ impl HttpContext for Exchange {
             if !end_of_stream {
                 return Action::Pause;
             }
-            let data = self.get_http_response_body(0, size).unwrap_or_default();
-            self.set_http_response_body(0, size, &replaced(&data, old, &new));
+            self.replace_in_response(old, &new);
         }
         Action::Continue
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        if let Some((old, new)) = find(&self.response, "replace") {
+            self.replace_in_response(old, &new);
+        }
         if let Some((name, value)) = find(&self.response, "trailer") {
             self.set_http_response_trailer(name, Some(&value));
         }
