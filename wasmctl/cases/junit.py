@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
 
-from wasmctl.cases.report import Layout, details, reason
+from wasmctl.cases.report import Layout, case_file_stem, details, reason
 
 if TYPE_CHECKING:
     from wasmctl.cases.results import CaseResult
@@ -43,7 +43,9 @@ def make_junit(results: Sequence[CaseResult], cwd: Path) -> bytes:
         suite = ET.SubElement(root, "testsuite", {**sums, "skipped": str(skipped)})
         suite.set("file", _text(shown))
         for member in members:
-            _add_case(suite, member, f"{shown}.{envoy}", cwd)
+            # Readers take what stands before the last dot for a package.
+            release = envoy.replace(".", "-")
+            _add_case(suite, member, f"{case_file_stem(file)}.envoy-{release}", cwd)
     ET.indent(root)
     document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return document + b"\n"

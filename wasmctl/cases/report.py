@@ -42,7 +42,7 @@ _WORDS: Final[dict[CaseOutcome, tuple[str, str]]] = {
 # The same in a summary, worst first.
 _COUNTED: Final[dict[CaseOutcome, str]] = {
     "proxy": "without an Envoy",
-    "refused": "refused by Envoy",
+    "refused": "refused",
     "failed": "failed",
     "passed": "passed",
     "not-run": "not run",
@@ -89,8 +89,8 @@ def headline(result: CaseResult, layout: Layout, style: Style = plain) -> str:
     if len(layout.envoys) > 1:
         cells.append(f"{result.envoy:<{max(map(len, layout.envoys))}}")
     if len(layout.files) > 1:
-        width = max(len(_stem(path)) for path in layout.files)
-        cells.append(f"{_stem(result.file):<{width}}")
+        width = max(len(case_file_stem(path)) for path in layout.files)
+        cells.append(f"{case_file_stem(result.file):<{width}}")
     width = min(max(map(len, layout.names), default=0), _WIDEST_NAME)
     cells.append(f"{_shown(result.name):<{width}}")
     if result.outcome in {"passed", "failed"}:
@@ -113,7 +113,7 @@ def details(result: CaseResult, layout: Layout, style: Style = plain) -> Iterato
         yield f"  {line}"
     yield from _log("the plug-in's log", result.log, style)
     yield from _log("Envoy's log", result.proxy_log, style)
-    if result.curl is not None:
+    if result.curl is not None and result.outcome == "failed":
         # As it is to be copied: nothing stands before it.
         yield f"  {style('to see it, beside `wasmctl run`', 'bold')}"
         yield f"    {_shown(result.curl)}"
@@ -176,10 +176,11 @@ def summary(
             of_it = [result for result in results if result.envoy == envoy]
             yield f"Envoy {envoy:<{width}}  {style(counted(of_it), _colour(of_it))}"
     where = f" in Envoy {layout.envoys[0]}" if len(layout.envoys) == 1 else ""
-    refused = all(result.outcome in {"refused", "not-run"} for result in results)
-    if refused and any(result.outcome == "refused" for result in results):
-        where += ": the module does not load"
-    yield f"{style(counted(results), _colour(results), 'bold')}{where}, {_duration(seconds)}"
+    outcomes = {result.outcome for result in results}
+    told = f"{style(counted(results), _colour(results), 'bold')}{where}, {_duration(seconds)}"
+    if "refused" in outcomes and outcomes <= {"refused", "not-run"}:
+        told = f"{style('the module does not load', 'red', 'bold')}: {told}"
+    yield told
 
 
 def _colour(results: Sequence[CaseResult]) -> str:
@@ -189,7 +190,8 @@ def _colour(results: Sequence[CaseResult]) -> str:
     return "yellow" if outcomes - {"passed"} else "green"
 
 
-def _stem(path: Path) -> str:
+def case_file_stem(path: Path) -> str:
+    """Return what a case file is called in a column: `auth` for `auth.cases.yaml`."""
     return path.name.removesuffix(".yaml").removesuffix(".cases")
 
 

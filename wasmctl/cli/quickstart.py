@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from wasmctl.cli.init import LanguageChoice, ToolchainChoice, tinygo_release
-from wasmctl.errors import UsageError
+from wasmctl.errors import ProxyError, Refused, UsageError
 from wasmctl.results import JSONValue, Result
 from wasmctl.session import Session
 
 if TYPE_CHECKING:
+    from wasmctl.cases.results import CaseResult
     from wasmctl.oci.image import Image
     from wasmctl.project.project import Project
     from wasmctl.project.settings import ToolchainName
@@ -41,7 +42,7 @@ def register(app: typer.Typer) -> None:
             ToolchainChoice | None, typer.Option(help="What compiles it; says the language too.")
         ] = None,
     ) -> Result:
-        """Scaffold, build and package a plug-in in one command."""
+        """Scaffold, build, test and package a plug-in in one command."""
         from wasmctl.scaffold.template import DEFAULT_TEMPLATE, choose_toolchain, find_bundled
 
         session: Session = ctx.obj
@@ -58,12 +59,15 @@ def register(app: typer.Typer) -> None:
         first = "" if chosen == "cargo" else "; the first time it compiles the standard library too"
         with steps("build", f"with {_SPELT[chosen]}{first}"):
             module = _build(project, session)
+        with steps("test", "its cases, in a real Envoy"):
+            tested = _test(project, session)
         with steps("package", "an image that every mesh loads"):
             image = _package(project, session)
         return Result(
             data={
                 "folder": str(place),
                 "module": module,
+                "tested": tested,
                 "digest": image.digest,
                 "output": str(project.dist / "image"),
                 "steps": steps.done,
@@ -129,6 +133,35 @@ def _build(project: Project, session: Session) -> dict[str, JSONValue]:
     return module_data(build_one(project, session, BuildRequest(live=True)))
 
 
+def _test(project: Project, session: Session) -> dict[str, JSONValue] | None:
+    """Run the project's cases; return how many passed where; None where no Envoy could be had.
+
+    Raises:
+        Refused: a case did not pass.
+    """
+    from wasmctl.cases.report import counted
+    from wasmctl.flow.prove import ProveRequest, find_envoys, plan_trials, run_trial
+
+    request = ProveRequest(build=False)
+    trial = plan_trials([project], session, request)[0]
+    results: list[CaseResult] = []
+    try:
+        proxies = find_envoys(trial, session)
+        run_trial(trial, proxies, session, request, results.append)
+    except ProxyError as error:
+        # All else on the road does without; `wasmctl test` says the same when it is wanted.
+        session.console.warn(f"not tested: {error.message}")
+        if error.hint is not None:
+            session.console.say(f"  for later: {error.hint}; then `wasmctl test`")
+        return None
+    envoy = proxies[0].envoy.version
+    session.console.say(f"  {counted(results)} in Envoy {envoy}")
+    if any(result.outcome in {"failed", "refused"} for result in results):
+        hint = f"see them: `wasmctl test {shlex.quote(str(project.folder))}`"
+        raise Refused("cases-failed", "the cases did not all pass", hint=hint)
+    return {"envoy": envoy, "passed": sum(result.outcome == "passed" for result in results)}
+
+
 def _package(project: Project, session: Session) -> Image:
     from wasmctl.flow.ship import PackageRequest, packaged
     from wasmctl.oci.image import Format
@@ -145,7 +178,8 @@ def _next(folder: Path, toolchain: ToolchainName) -> tuple[str, ...]:
     return (
         "next:",
         f"  cd {shlex.quote(str(folder))}",
-        f"  wasmctl build                              # after a change of {_SOURCES[toolchain]}",
+        f"  wasmctl run --watch                        # serve it, and edit {_SOURCES[toolchain]}",
+        "  wasmctl test                               # run tests/*.cases.yaml in a real Envoy",
         "  wasmctl push HOST/REPOSITORY:TAG           # to a registry; prints what to deploy",
         "  wasmctl pull HOST/REPOSITORY:TAG           # and back",
     )

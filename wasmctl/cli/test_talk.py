@@ -79,7 +79,8 @@ class Talk:
         if not self._trial.declared and all(item.outcome == "passed" for item in results):
             for result in results:
                 self._print(f"loads; no cases (Envoy {result.envoy})")
-            self._session.console.say("cases go to `tests/NAME.cases.yaml`; see docs/cases.md")
+            hint = "`wasmctl init --adopt` writes a first one to `tests/first.cases.yaml`"
+            self._session.console.say(f"cases say what is expected; {hint}")
             return
         seconds = time.monotonic() - self._started
         for line in summary(results, self._layout, seconds, self._session.console.style_result):
