@@ -215,7 +215,7 @@ def serving(
         OSError: `output` cannot be written.
     """
     program = str(argv[0])
-    if "/" in program and not os.access(program, os.X_OK):
+    if "/" in program and not (Path(program).is_file() and os.access(program, os.X_OK)):
         number = errno.EACCES if Path(program).exists() else errno.ENOENT
         raise _not_started(program, None, OSError(number, os.strerror(number), program))
     watched = ["/bin/sh", "-c", _WATCHED, "sh", *argv]
