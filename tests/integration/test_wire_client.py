@@ -258,6 +258,22 @@ def test_a_reply_that_is_reset_shows_what_was_declared_before(version: Version) 
 
 
 @BOTH
+def test_a_large_reply_that_is_reset_arrives_whole(version: Version) -> None:
+    async def answer(_: Received) -> Reply:
+        return Reply(body=(bytes(BIG),), fail="reset")
+
+    async def session() -> None:
+        async with serve(answer) as server:
+            await exchange("127.0.0.1", server.port, get(version), timeout=20)
+
+    with pytest.raises(Broken) as error:
+        asyncio.run(session())
+    assert error.value.kind == "reset"
+    assert error.value.response is not None
+    assert len(error.value.response.body) == BIG
+
+
+@BOTH
 def test_a_server_that_says_nothing_runs_into_the_timeout(version: Version) -> None:
     def play(connection: socket.socket) -> None:
         while connection.recv(65536):

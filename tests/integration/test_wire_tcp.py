@@ -95,6 +95,19 @@ def test_draining_waits_for_a_peer_that_reads_slowly() -> None:
     talk(play)
 
 
+def test_a_reset_after_acknowledgement_drops_nothing() -> None:
+    async def play(client: Stream, server: Stream) -> None:
+        client.write(bytes(BIG))
+        acknowledging = asyncio.create_task(client.acknowledged())
+        gathered = await server.receive_until(BIG - 1_000_000, timeout=20)
+        await acknowledging
+        client.reset()
+        rest = await server.receive_until(BIG, timeout=5)
+        assert (len(gathered.data) + len(rest.data), rest.stopped) == (BIG, "reset")
+
+    talk(play)
+
+
 def test_writing_to_a_peer_that_is_gone_is_no_error() -> None:
     async def play(client: Stream, server: Stream) -> None:
         server.reset()

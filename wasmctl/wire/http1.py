@@ -214,6 +214,7 @@ async def _send_reply(
         await _send(stream, connection, head, body, trailers=trailers, end=reply.fail is None)
     await stream.delivered()
     if reply.fail == "reset":
+        await stream.acknowledged()
         await asyncio.sleep(BEFORE_RESET)
         stream.reset()
 

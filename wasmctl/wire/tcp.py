@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import itertools
 import os
 import socket
 import struct
+import sys
+import termios
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -31,6 +34,10 @@ _CONNECTIONS_WAITING: Final = 512
 _HIGH_WATER: Final = 1 << 18
 # Linux takes at most 1024 buffers at once (IOV_MAX).
 _PIECES_AT_ONCE: Final = 64
+# Seconds between looks at what the peer has acknowledged; the kernel does not tell by itself.
+_ACKNOWLEDGEMENT_POLL: Final = 0.001
+# sys/socket.h of macOS: bytes not yet acknowledged.
+_SO_NWRITE: Final = 0x1024
 _LINGER_NOTHING: Final = struct.pack("ii", 1, 0)
 
 
@@ -134,6 +141,19 @@ class Stream:
         while self._backlog:
             await self._moved.wait()
 
+    async def acknowledged(self) -> None:
+        """Wait until the peer's kernel has all that was written, so that a reset drops none."""
+        await self.delivered()
+        while not self._lost and self._unacknowledged():
+            await asyncio.sleep(_ACKNOWLEDGEMENT_POLL)
+
+    def _unacknowledged(self) -> int:
+        if sys.platform == "darwin":
+            return self._socket.getsockopt(socket.SOL_SOCKET, _SO_NWRITE)
+        # SIOCOUTQ of tcp(7) has the number of TIOCOUTQ.
+        size = fcntl.ioctl(self._number, termios.TIOCOUTQ, bytes(4))
+        return int.from_bytes(size, sys.byteorder)
+
     def _flush(self) -> None:
         try:
             while self._backlog:
@@ -227,7 +247,8 @@ async def connect(host: str, port: int) -> Stream:
     """Connect.
 
     Raises:
-        Broken: `refused`: nobody listens there, or there is no way to it.
+        Broken: `refused`: nobody listens there, or there is no way to it; `reset`: the peer was
+            faster than this call.
     """
     loop = asyncio.get_running_loop()
     try:
@@ -239,6 +260,8 @@ async def connect(host: str, port: int) -> Stream:
         except BaseException:
             connecting.close()
             raise
+    except ConnectionResetError:
+        raise Broken("reset", "the connection was reset at once") from None
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise Broken("refused", f"no connection to {host}:{port}: {reason}") from None
