@@ -51,15 +51,23 @@ class Group:
     cluster: str
     cases: tuple[Case, ...]
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether the proxy must not take the plug-in: such a case stands alone."""
+        return self.cases[0].expect.load_refused
+
 
 def group_cases(file: CaseFile) -> tuple[Group, ...]:
-    """Return the groups of a file, in the order of their first cases."""
+    """Return the groups of a file, in the order of their first cases; those to be refused last.
+
+    Last, as V8 keeps compiled code for as long as a VM uses it, and a refusal leaves none.
+    """
     groups: dict[object, list[Case]] = {}
     for case in file.cases:
         key = (case.plugin, _kind(case), _cluster(case))
         own = case.fresh or is_load_case(case) or reads_metrics(case)
         groups.setdefault((case.name, key) if own else key, []).append(case)
-    return tuple(
+    made = (
         Group(
             plugin=cases[0].plugin,
             kind=_kind(cases[0]),
@@ -68,6 +76,7 @@ def group_cases(file: CaseFile) -> tuple[Group, ...]:
         )
         for cases in groups.values()
     )
+    return tuple(sorted(made, key=lambda group: group.is_refused))
 
 
 def is_load_case(case: Case) -> bool:

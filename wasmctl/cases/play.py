@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, assert_never
 
 from wasmctl.cases.compare import (
@@ -18,11 +18,12 @@ from wasmctl.cases.compare import (
     compare_parallel,
     compare_requests,
     compare_response,
+    growth_of,
     unlisted_errors,
 )
 from wasmctl.cases.conversation import Conversation
-from wasmctl.cases.groups import expects_of
-from wasmctl.cases.model import Case, Expect, Parallel, Request, Single, Step, Wait
+from wasmctl.cases.groups import expects_of, is_load_case
+from wasmctl.cases.model import Case, Expect, ExpectedRequest, Parallel, Request, Single, Step, Wait
 from wasmctl.cases.results import Difference
 from wasmctl.cases.scene import Scene
 from wasmctl.cases.watch import Watch
@@ -166,30 +167,46 @@ class Player:
         await self._watch.look(timeout=_AFTER_TIMEOUT if self._gave_up else remaining)
 
     async def _settled(self, expect: Expect, mark: _Mark, where: str) -> Differences:
-        """Compare, again and again for a while as long as something may still come."""
+        """Compare, again and again for a while as long as what lacks may still come."""
         until = time.monotonic() + self._patience
         while True:
-            found = await self._compare(expect, mark, where)
+            found, lacking = await self._compare(expect, mark, where)
             over = self._failed or self._watch.trap() or time.monotonic() > until
-            if not found or over:
+            if over or not lacking:
                 return found
             await asyncio.sleep(_PAUSE)
             await self._look()
 
-    async def _compare(self, expect: Expect, mark: _Mark, where: str) -> Differences:
+    async def _compare(self, expect: Expect, mark: _Mark, where: str) -> tuple[Differences, bool]:
+        """Return the differences, and whether time alone could mend one."""
         found: list[Difference] = []
-        if expect.upstream is not None:
-            got = self._scene.upstream[mark.upstream :]
-            found += compare_requests(expect.upstream, got, f"{where}upstream")
+        lacking = False
+        for place, wanted, got in self._servers(expect, mark):
+            found += (told := compare_requests(wanted, got, f"{where}{place}"))
+            lacking = lacking or bool(told and len(got) < len(wanted))
         if expect.log is not None:
-            found += compare_log(expect.log, self._watch.lines[mark.lines :], where)
-        for cluster, wanted in expect.callouts:
-            calls = self._scene.callouts[cluster][mark.callouts.get(cluster, 0) :]
-            found += compare_requests(wanted, calls, f"{where}callouts.{cluster}")
+            found += (told := compare_log(expect.log, self._watch.lines[mark.lines :], where))
+            lacking = lacking or bool(told and expect.log)
         if expect.metrics:
             now = await self._proxy.metrics()
             found += compare_metrics(expect.metrics, mark.metrics, now, where)
-        return tuple(found)
+            lacking = lacking or any(
+                abs(growth_of(metric, mark.metrics, now) or 0) < abs(metric.growth)
+                for metric in expect.metrics
+            )
+        return tuple(found), lacking
+
+    def _servers(
+        self, expect: Expect, mark: _Mark
+    ) -> Iterator[tuple[str, Sequence[ExpectedRequest], Sequence[Received]]]:
+        """Yield for each server of which something is expected: its place, that, what it got."""
+        if expect.upstream is not None:
+            yield "upstream", expect.upstream, self._scene.upstream[mark.upstream :]
+        for cluster, wanted in expect.callouts:
+            calls = self._scene.callouts[cluster][mark.callouts.get(cluster, 0) :]
+            if is_load_case(self._case):
+                calls = _once(calls)
+            yield f"callouts.{cluster}", wanted, calls
 
     async def _converse(self) -> Differences:
         conversation = Conversation(self._address, self._scene.accepted, self._deadline)
@@ -217,6 +234,11 @@ class _Mark:
         self.lines = lines
         self.upstream = upstream
         self.callouts = callouts or {}
+
+
+def _once(calls: Sequence[Received]) -> list[Received]:
+    """Return the calls of a start, each once: Envoy starts a plug-in on its main thread, too."""
+    return list({(one.method, one.path, one.body): one for one in reversed(calls)}.values())[::-1]
 
 
 def _explain_timeout(found: Difference, upstream: Sequence[Received]) -> Difference:

@@ -30,12 +30,14 @@ from wasmctl.cases.play import Player
 from wasmctl.cases.results import CaseOutcome, CaseResult, Difference
 from wasmctl.cases.scene import Scene, set_scene
 from wasmctl.cases.watch import Watch, lines_of, telling
+from wasmctl.envoy.bootstrap import Listener
 from wasmctl.envoy.envoy import Envoy
 from wasmctl.envoy.folders import make_run_folder
 from wasmctl.envoy.proxy import Loaded, Proxy, Rejected, Stuck, running
 from wasmctl.errors import ProxyError, WasmctlError
 from wasmctl.wasm.explanations import Explanation, explain
 from wasmctl.wasm.rows import Fault
+from wasmctl.wasm.traps import find_trap
 
 __all__ = ["Series"]
 
@@ -89,6 +91,7 @@ class Series:
         self._groups = deque(group_cases(file))
         self._results: dict[str, CaseResult] = {}
         self._folder: Path | None = None
+        self._serving: Listener | None = None
         self._losses = 0
         self._machines = 0
 
@@ -115,6 +118,7 @@ class Series:
             clusters=scene.clusters,
             wasm_log_level="trace" if traces(self._file.cases) else "debug",
         ) as proxy:
+            self._serving = None
             while self._groups and not self._is_over():
                 await self._use_a_machine(proxy, scene)
 
@@ -156,8 +160,10 @@ class Series:
     ) -> tuple[str, int] | None:
         """Return where the group's plug-in listens; None where Envoy refused it, which is told."""
         listener = listener_for(group, self._module, name=self._name, vm_id=vm_id)
+        # A VM of the same module has to live, or all of it is compiled again for the next.
+        kept = [self._serving] if group.is_refused and self._serving is not None else []
         try:
-            outcome = (await proxy.load([listener], timeout=_load_timeout(group)))[vm_id]
+            loaded = await proxy.load([*kept, listener], timeout=_load_timeout(group))
         except Stuck as error:
             for case in group.cases:
                 self._tell(
@@ -167,13 +173,20 @@ class Series:
                     explanation=_explained(error),
                 )
             raise _Gone from error
+        outcome = loaded[vm_id]
         if isinstance(outcome, Loaded):
-            return outcome.address
+            self._serving = listener
+            # One that trapped in its start is loaded, but answers no request.
+            trapped = find_trap([record.message for record in outcome.records])
+            if trapped is None or is_load_case(group.cases[0]):
+                return outcome.address
         for case in group.cases:
             self._tell_refusal(case, outcome, vm_id, clock)
         return None
 
-    def _tell_refusal(self, case: Case, refusal: Rejected, vm_id: str, clock: float) -> None:
+    def _tell_refusal(
+        self, case: Case, refusal: Rejected | Loaded, vm_id: str, clock: float
+    ) -> None:
         lines = lines_of(refusal.records, vm_id)
         log = tuple(map(str, lines))
         seconds = time.monotonic() - clock
@@ -183,12 +196,12 @@ class Series:
             self._tell(case, outcome=outcome, seconds=seconds, differences=found, log=log)
             return
         explanation = explain([record.message for record in refusal.records])
-        words = refusal.details.strip().splitlines()
+        words = refusal.details.strip() if isinstance(refusal, Rejected) else "it trapped"
         self._tell(
             case,
             outcome="refused",
             seconds=seconds,
-            message=explanation.message if explanation else f"Envoy says: {words[-1]}",
+            message=explanation.message if explanation else f"Envoy says: {words}",
             explanation=explanation,
             log=log,
             proxy_log=telling(refusal.records),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -9,6 +10,7 @@ from wasmctl.cases.compare import LogLine
 from wasmctl.cases.model import Level
 from wasmctl.envoy.logs import Record, plugin_line
 from wasmctl.envoy.proxy import Proxy
+from wasmctl.wasm.demangle import demangle
 from wasmctl.wasm.traps import Trap, find_trap
 
 __all__ = ["Watch", "lines_of", "telling"]
@@ -21,6 +23,8 @@ _LEVELS: Final[dict[str, Level]] = {
     "error": "error",
     "critical": "critical",
 }
+# The function in a line of a backtrace: wasm/traps.py.
+_FRAME: Final = re.compile(r"(?m)(?<=[0-9a-f] - )\S+$")
 _TELLING: Final = frozenset({"warning", "error", "critical", ""})
 
 
@@ -74,9 +78,15 @@ class Watch:
 
 
 def telling(records: Iterable[Record]) -> tuple[str, ...]:
-    """Return Envoy's own records that tell of trouble."""
+    """Return Envoy's own records that tell of trouble, with readable names in backtraces."""
     return tuple(
-        f"[{record.level}] [{record.logger}] {record.message}" if record.level else record.message
+        f"[{record.level}] [{record.logger}] {_readable(record)}"
+        if record.level
+        else record.message
         for record in records
         if record.level in _TELLING and plugin_line(record) is None
     )
+
+
+def _readable(record: Record) -> str:
+    return _FRAME.sub(lambda frame: demangle(frame[0]), record.message)
