@@ -5,18 +5,7 @@ from __future__ import annotations
 from typing import Final, TypeVar
 
 from wasmctl.cases import texts
-from wasmctl.cases.grammar import (
-    Apart,
-    ByKind,
-    Entries,
-    Fields,
-    Form,
-    Key,
-    ListOf,
-    Mapped,
-    OneKey,
-    Record,
-)
+from wasmctl.cases.grammar import ByKind, Defined, Entries, Form, ListOf, Mapped
 from wasmctl.cases.model import (
     EqualTo,
     Expect,
@@ -30,6 +19,7 @@ from wasmctl.cases.model import (
     Metric,
 )
 from wasmctl.cases.parts import MATCH, WITHOUT_BODY
+from wasmctl.cases.records import Apart, Fields, Key, OneKey, Record
 
 __all__ = [
     "CASE_EXPECT",
@@ -61,9 +51,10 @@ _HEADER_MATCHES: Final[Form[tuple[Match, ...] | Match]] = ByKind(
     table=_HEADER_MATCH,
     items=ListOf(_HEADER_MATCH, "a list of texts or matches", few="use `without-headers`"),
 )
-_EXPECTED_HEADERS: Final[Form[ExpectedHeaders]] = Entries(
+_HEADER_TABLE: Final[Form[ExpectedHeaders]] = Entries(
     texts.HEADER_NAME, _HEADER_MATCHES, "a table of names and what is expected of each"
 )
+_EXPECTED_HEADERS: Final = Defined("expected headers", _HEADER_TABLE)
 
 _STATUS: Final = Key("status", texts.STATUS, "The status.")
 _METHOD: Final = Key("method", texts.METHOD, "The method.")
@@ -184,13 +175,14 @@ UPSTREAM: Final = Key(
     _requests(Record("an expected request", _expected_request, _REQUEST_KEYS)),
     "What the upstream receives: `nothing`, one request, or all of them in order.",
 )
+_CALLED: Final = Entries(
+    texts.CLUSTER,
+    _requests(Record("an expected callout", _expected_request, (*_REQUEST_KEYS, _MESSAGE))),
+    "a table of clusters and what each receives",
+)
 _CALLOUTS: Final = Key(
     "callouts",
-    Entries(
-        texts.CLUSTER,
-        _requests(Record("an expected callout", _expected_request, (*_REQUEST_KEYS, _MESSAGE))),
-        "a table of clusters and what each receives",
-    ),
+    Defined("expected callouts", _CALLED),
     "What each cluster receives from the plug-in: `nothing`, one request, or all in order.",
 )
 
@@ -210,7 +202,7 @@ _LINES: Final[Form[tuple[ExpectedLine, ...]]] = ByKind(
 )
 _LOG: Final = Key(
     "log",
-    _LINES,
+    Defined("log lines", _LINES),
     "Lines that the plug-in logs, in this order; others may stand between. `nothing`: no line.",
 )
 
@@ -223,9 +215,12 @@ def _metrics(
     )
 
 
+_GROWTHS: Final = Mapped(
+    Entries(texts.METRIC, texts.GROWTH, "a table of metrics and their growth"), _metrics
+)
 _METRICS: Final = Key(
     "metrics",
-    Mapped(Entries(texts.METRIC, texts.GROWTH, "a table of metrics and their growth"), _metrics),
+    Defined("metrics", _GROWTHS),
     "By how much counters and gauges grow: `requests` or `requests{verdict=denied}`.",
 )
 LOAD: Final = Key(

@@ -5,7 +5,7 @@ Makes drafts, in which the file's defaults are not filled in yet: `load` does th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -18,39 +18,20 @@ from wasmctl.cases.expectations import (
     TOGETHER_EXPECT,
     WHOLE_EXPECT,
 )
-from wasmctl.cases.grammar import (
-    Apart,
-    ByKind,
-    Entries,
-    Fields,
-    Form,
-    Key,
-    ListOf,
-    Mapped,
-    OneKey,
-    Placed,
-    Record,
-    Variants,
-)
+from wasmctl.cases.grammar import Defined, Entries, Form, ListOf, Mapped
 from wasmctl.cases.json_values import CONFIGURATION
 from wasmctl.cases.model import (
     TIMEOUT,
     Callouts,
-    Closes,
-    Contains,
-    EqualTo,
     Expect,
-    Gets,
-    IsClosed,
-    Match,
     Reply,
     Request,
-    Sends,
-    Side,
     TcpStep,
 )
-from wasmctl.cases.parts import BYTES, MATCH, REPLY, REQUEST
+from wasmctl.cases.parts import REPLY, REQUEST
 from wasmctl.cases.problems import Place
+from wasmctl.cases.records import Apart, Fields, Key, Record, Variants
+from wasmctl.cases.tcp_steps import TCP_STEP
 
 __all__ = [
     "FILE",
@@ -171,7 +152,7 @@ def _plugin(fields: Fields) -> PluginDraft:
 
 _PLUGIN: Final = Key(
     "plugin",
-    Record("the plug-in's settings", _plugin, tuple(_ATTRIBUTES.values())),
+    Record("plug-in settings", _plugin, tuple(_ATTRIBUTES.values())),
     "How the plug-in is configured; a case's keys replace the file's.",
 )
 _UPSTREAM: Final = Key("upstream", REPLY, "What the upstream answers; 200 when absent.")
@@ -189,16 +170,17 @@ def _callouts(
     )
 
 
+_ANSWERS: Final = Mapped(
+    Entries(
+        texts.CLUSTER,
+        Entries(texts.ROUTE, REPLY, "a table such as `{GET /check: {status: 200}}`"),
+        "a table of clusters and what each answers",
+    ),
+    _callouts,
+)
 _CALLOUTS: Final = Key(
     "callouts",
-    Mapped(
-        Entries(
-            texts.CLUSTER,
-            Entries(texts.ROUTE, REPLY, "a table such as `{GET /check: {status: 200}}`"),
-            "a table of clusters and what each answers",
-        ),
-        _callouts,
-    ),
+    Defined("callouts", _ANSWERS),
     "What clusters answer that the plug-in calls: cluster, then `METHOD /path`, then the answer.",
 )
 
@@ -269,7 +251,7 @@ _STEP: Final[Form[StepDraft]] = Variants(
     "a step",
     (
         Record(
-            "a request's step",
+            "a request step",
             partial(_single, _STEP_EXPECT),
             (_REQUEST, _UPSTREAM, _CALLOUTS, _STEP_EXPECT),
         ),
@@ -279,42 +261,9 @@ _STEP: Final[Form[StepDraft]] = Variants(
 )
 _STEPS: Final = Key("steps", ListOf(_STEP, "a list of steps"), "Requests and waits, in order.")
 
-_TcpMaker = Callable[[int], TcpStep]
-
-
-def _sends(side: Side, data: bytes) -> _TcpMaker:
-    if not data:
-        raise ValueError("no bytes at all", "leave the line out")
-    return lambda line: Sends(line=line, side=side, data=data)
-
-
-def _gets(side: Side, match: Match) -> _TcpMaker:
-    if isinstance(match, EqualTo | Contains) and not match.value:
-        raise ValueError("no bytes at all", f"write what comes, or `{side} is closed`")
-    return lambda line: Gets(line=line, side=side, data=match)
-
-
-_TCP_WORDS: Final[Mapping[str, _TcpMaker]] = {
-    "client closes": lambda line: Closes(line=line, side="client"),
-    "upstream closes": lambda line: Closes(line=line, side="upstream"),
-    "client is closed": lambda line: IsClosed(line=line, side="client"),
-    "upstream is closed": lambda line: IsClosed(line=line, side="upstream"),
-}
-_TCP_KEYS: Final[tuple[Key[_TcpMaker], ...]] = (
-    Key("client sends", Mapped(BYTES, partial(_sends, "client")), "Bytes from the client."),
-    Key("upstream gets", Mapped(MATCH, partial(_gets, "upstream")), "What reaches the upstream."),
-    Key("upstream sends", Mapped(BYTES, partial(_sends, "upstream")), "Bytes from the upstream."),
-    Key("client gets", Mapped(MATCH, partial(_gets, "client")), "What reaches the client."),
-)
-_TCP_LINE: Final[Form[_TcpMaker]] = ByKind(
-    "a table such as `client sends: …`, or one of " + ", ".join(f"`{w}`" for w in _TCP_WORDS),
-    scalar=texts.word(_TCP_WORDS, "what a side does"),
-    table=OneKey("a line of `tcp`", _TCP_KEYS),
-)
-_TCP_STEP: Final[Form[TcpStep]] = Placed(_TCP_LINE, lambda make, line: make(line))
 _TCP: Final = Key(
     "tcp",
-    ListOf(_TCP_STEP, "a list of what each side does"),
+    ListOf(TCP_STEP, "a list of what each side does"),
     "A conversation, with the plug-in as a network filter: what each side sends and gets.",
 )
 

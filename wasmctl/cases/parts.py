@@ -12,17 +12,13 @@ from typing import Final, TypeVar
 
 from wasmctl.cases import texts
 from wasmctl.cases.grammar import (
-    Apart,
     ByKind,
+    Defined,
     Definitions,
     Entries,
-    Fields,
     Form,
-    Key,
     ListOf,
     Mapped,
-    OneKey,
-    Record,
     Schema,
 )
 from wasmctl.cases.json_values import JSON_TEXT
@@ -38,6 +34,7 @@ from wasmctl.cases.model import (
     Request,
 )
 from wasmctl.cases.problems import ProblemsError
+from wasmctl.cases.records import Apart, Fields, Key, OneKey, Record
 from wasmctl.cases.yaml import Node
 
 __all__ = [
@@ -61,7 +58,7 @@ _CONNECTION_HEADERS: Final = frozenset(
 # RFC 9110, sections 6.4.1 and 15: answers that never have a body.
 WITHOUT_BODY: Final = frozenset((204, 304))
 
-BYTES: Final[Form[bytes]] = ByKind(
+_BYTES: Final[Form[bytes]] = ByKind(
     "a text, or `{base64: …}`",
     scalar=texts.TEXT_BYTES,
     table=OneKey(
@@ -69,8 +66,9 @@ BYTES: Final[Form[bytes]] = ByKind(
         (Key("base64", texts.BASE64, "Bytes that are no text, as base64."),),
     ),
 )
+BYTES: Final = Defined("bytes", _BYTES)
 
-MATCH: Final[Form[Match]] = ByKind(
+_MATCH: Final[Form[Match]] = ByKind(
     "a text, or a table with one of `contains`, `matches`, `json`, `base64`",
     scalar=Mapped(texts.TEXT_BYTES, EqualTo),
     table=OneKey(
@@ -87,6 +85,9 @@ MATCH: Final[Form[Match]] = ByKind(
         ),
     ),
 )
+
+
+MATCH: Final = Defined("match", _MATCH)
 
 
 def _value(data: bytes) -> bytes:
@@ -110,7 +111,7 @@ def _only(value: T) -> tuple[T, ...]:
 
 
 _VALUE: Final = Mapped(BYTES, _value)
-HEADERS: Final[Form[Headers]] = Mapped(
+_HEADER_TABLE: Final = Mapped(
     Entries(
         texts.HEADER_NAME,
         ByKind(
@@ -123,6 +124,7 @@ HEADERS: Final[Form[Headers]] = Mapped(
     ),
     _lines,
 )
+HEADERS: Final = Defined("headers", _HEADER_TABLE)
 
 
 class FileBytes:
@@ -156,12 +158,13 @@ _BASE64_BODY: Final = Key(
 _FILE_BODY: Final = Key(
     "file", Mapped(FileBytes(), _only), "A file's bytes; relative to the case file's folder."
 )
-BODY: Final[Form[tuple[bytes, ...]]] = ByKind(
+_ANY_BODY: Final[Form[tuple[bytes, ...]]] = ByKind(
     "a text, a list of chunks, `{base64: …}` or `{file: …}`",
     scalar=Mapped(texts.TEXT_BYTES, _only),
     items=ListOf(Mapped(BYTES, _chunk), "a list of chunks"),
     table=OneKey("a body", (_BASE64_BODY, _FILE_BODY)),
 )
+BODY: Final = Defined("body", _ANY_BODY)
 
 
 _METHOD: Final = Key("method", texts.METHOD, "The method; GET, or POST where there is a body.")
