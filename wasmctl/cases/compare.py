@@ -239,7 +239,7 @@ def _is_stat(raw: str, metric: Metric) -> bool:
     `requests_verdict=denied` (proxy-wasm's examples: labels joined to the name) and
     `istiocustom.requests;.;verdict=.=denied;.;` (Istio's stats filter).
     """
-    raw = raw.removeprefix("wasmcustom.").removeprefix("istiocustom.")
+    raw = _without_prefix(raw)
     if not raw.startswith(metric.name):
         return False
     rest = raw[len(metric.name) :]
@@ -257,9 +257,15 @@ def _is_stat(raw: str, metric: Metric) -> bool:
 
 
 def _no_metric(metric: Metric, before: Mapping[str, int], after: Mapping[str, int]) -> str:
-    near = sorted(raw for raw in after if metric.name in raw and raw not in before)
-    near = near or sorted(raw for raw in after if metric.name in raw)
-    return "no such metric" + (f"; there is {', '.join(near[:3])}" if near else "")
+    alike = [raw for raw in after if metric.name in raw]
+    near = [raw for raw in alike if raw not in before] or alike
+    names = sorted(_without_prefix(raw) for raw in near)
+    return "no such metric" + (f"; there is {', '.join(names[:3])}" if names else "")
+
+
+def _without_prefix(raw: str) -> str:
+    # What Envoy, and Istio's plug-ins, put before the name: not all releases show it.
+    return raw.removeprefix("wasmcustom.").removeprefix("istiocustom.")
 
 
 def _metric(metric: Metric) -> str:

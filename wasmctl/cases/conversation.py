@@ -121,12 +121,12 @@ class Conversation:
             return holds(match, bytes(end.data))
 
         await end.gather(enough, self._deadline)
+        why = "" if enough() else end.ended or "nothing more came in time"
         data = end.take(len(match.value) if isinstance(match, EqualTo) else len(end.data))
         if holds(match, data):
             return ()
-        why = end.ended or ("" if enough() else "nothing more came in time")
         if not data:
-            return (Difference(where=where, expected=shown_match(match), got=why or "nothing"),)
+            return (Difference(where=where, expected=shown_match(match), got=why),)
         (found,) = compare_bytes(match, data, where)
         got = f"{found.got}, then {why}" if why else found.got
         return (Difference(where=where, expected=found.expected, got=got),)
