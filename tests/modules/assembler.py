@@ -94,10 +94,15 @@ def plugin(
     functions: Sequence[Function] = (),
     text: str = "",
     names: bool = False,
+    pages: int = 1,
 ) -> bytes:
     """Assemble a module that a host takes for a plug-in: it has a marker and an allocator."""
     return assemble(
-        imports=imports, functions=[MARKER, ALLOCATOR, *functions], text=text, names=names
+        imports=imports,
+        functions=[MARKER, ALLOCATOR, *functions],
+        text=text,
+        names=names,
+        pages=pages,
     )
 
 
@@ -107,14 +112,16 @@ def assemble(
     functions: Sequence[Function] = (),
     text: str = "",
     names: bool = False,
+    pages: int = 1,
 ) -> bytes:
-    """Assemble a module of these parts and a memory of one page.
+    """Assemble a module of these parts and a memory.
 
     Args:
         imports: of functions and globals.
         functions: exported under their names.
         text: what the memory begins with.
         names: whether to write a `name` section, for backtraces.
+        pages: of 64 KiB, the memory's size.
     """
     called = [one for one in imports if one.signature != "global"]
     signatures = list(
@@ -128,7 +135,7 @@ def assemble(
         _section(1, [_type(signature) for signature in signatures]),
         _section(2, [_import(one, signatures) for one in imports]),
         _section(3, [_unsigned(signatures.index(one.signature)) for one in functions]),
-        _section(5, [b"\x00\x01"]),
+        _section(5, [b"\x00" + _unsigned(pages)]),
         _section(7, exports),
         _section(10, [_body(one, indices) for one in functions]),
         _section(11, [b"\x00" + number(0) + END + _sized(text.encode())] if text else []),

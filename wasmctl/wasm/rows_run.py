@@ -304,7 +304,7 @@ _UNTOLD: Final = (
     ),
     Row(
         id="empty-module",
-        pattern=re.compile(r"Plugin configured to fail closed failed to load"),
+        pattern=re.compile(r"Plugin .*failed to load"),
         message="Envoy got an empty module",
         hint="build it again: the file has no bytes",
         fault=Fault.PLUGIN,

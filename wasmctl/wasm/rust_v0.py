@@ -17,6 +17,9 @@ _PREFIX: Final = re.compile(r"_?_?R(?=[A-Z])")
 # is written on the way, too.
 _DEEPEST: Final = 100
 _LONGEST: Final = 200_000
+_LENGTH: Final = re.compile(r"0|[1-9][0-9]{0,5}")
+_NUMBER: Final = re.compile(r"([0-9a-zA-Z]{0,20})_")
+_HEXADECIMAL: Final = re.compile(r"([0-9a-f]*)_")
 _BASE_62: Final = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _BASIC_TYPES: Final[Mapping[str, str]] = {
     "a": "i8",
@@ -210,11 +213,11 @@ class _Reader:
         if kind not in "abchijlmnostxy":
             raise _NoV0Error  # of texts and structures, which are not stable yet
         sign = "-" if self._takes("n") else ""
-        digits, underscore, _ = self.rest.partition("_")
-        if not underscore or not re.fullmatch(r"[0-9a-f]*", digits):
+        found = _HEXADECIMAL.match(self._text, self._at)
+        if found is None:
             raise _NoV0Error
-        self._at += len(digits) + 1
-        number = int(digits or "0", 16)
+        self._at = found.end()
+        number = int(found[1] or "0", 16)
         if kind == "b":
             return "true" if number else "false"
         return repr(chr(number)) if kind == "c" and number < 0x110000 else f"{sign}{number}"
@@ -228,7 +231,7 @@ class _Reader:
 
     def _plain_name(self) -> str:
         encoded = self._takes("u")
-        found = re.compile(r"(?:0|[1-9][0-9]*)").match(self._text, self._at)
+        found = _LENGTH.match(self._text, self._at)
         if found is None:
             raise _NoV0Error
         self._at = found.end()
@@ -240,14 +243,14 @@ class _Reader:
         return _decoded(name) if encoded else name
 
     def _base_62(self) -> int:
-        digits, underscore, _ = self.rest.partition("_")
-        if not underscore or (not digits.isalnum() and digits):
+        found = _NUMBER.match(self._text, self._at)
+        if found is None:
             raise _NoV0Error
-        self._at += len(digits) + 1
+        self._at = found.end()
         value = 0
-        for digit in digits:
+        for digit in found[1]:
             value = value * 62 + _BASE_62.index(digit)
-        return value + 1 if digits else 0
+        return value + 1 if found[1] else 0
 
     def _back(self, read: Callable[[], str]) -> str:
         start = self._at - 1

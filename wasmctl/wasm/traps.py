@@ -37,7 +37,8 @@ _LAST_WORDS: Final = (
     ),
     re.compile(r"(?P<words>memory allocation of \d+ bytes failed)"),
     re.compile(
-        r"(?P<words>(?:panic|fatal error): [^\n]*)(?:.*?\t(?P<place>[^\t\n]+?\.go:\d+))?", re.DOTALL
+        r"(?:panic: |(?=fatal error: ))(?P<words>[^\n]*)(?:.*?\t(?P<place>[^\t\n]+?\.go:\d+))?",
+        re.DOTALL,
     ),
 )
 # Where compilers keep what is not the author's: cargo's and Go's stores, Rust's own sources.
@@ -87,6 +88,8 @@ def find_trap(messages: Sequence[str]) -> Trap | None:
         messages: without time, level and logger, in their order; a record may have several lines.
     """
     for index, message in enumerate(messages):
+        if _PLUGIN_LINE.match(message):
+            continue
         if found := _TRAP.search(message):
             frames = tuple(demangle(name) for name in _FRAME.findall(message, found.end()))
             place, words = _panic(_texts(messages[:index]))
