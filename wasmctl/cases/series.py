@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -29,10 +29,11 @@ from wasmctl.cases.model import Case, CaseFile
 from wasmctl.cases.play import Player
 from wasmctl.cases.results import CaseOutcome, CaseResult, Difference
 from wasmctl.cases.scene import Scene, set_scene
-from wasmctl.cases.watch import Watch, lines_of, telling
+from wasmctl.cases.watch import Watch, lines_of, records_of, telling
 from wasmctl.envoy.bootstrap import Listener
 from wasmctl.envoy.envoy import Envoy
 from wasmctl.envoy.folders import make_run_folder
+from wasmctl.envoy.logs import Record
 from wasmctl.envoy.proxy import Loaded, Proxy, Rejected, Stuck, running
 from wasmctl.errors import ProxyError, WasmctlError
 from wasmctl.wasm.explanations import Explanation, explain
@@ -162,6 +163,7 @@ class Series:
         listener = listener_for(group, self._module, name=self._name, vm_id=vm_id)
         # A VM of the same module has to live, or all of it is compiled again for the next.
         kept = [self._serving] if group.is_refused and self._serving is not None else []
+        proxy.new_records()
         try:
             loaded = await proxy.load([*kept, listener], timeout=_load_timeout(group))
         except Stuck as error:
@@ -180,14 +182,21 @@ class Series:
             trapped = find_trap([record.message for record in outcome.records])
             if trapped is None or is_load_case(group.cases[0]):
                 return outcome.address
+        # All of them: which records are about which listener is not to be seen in every release.
+        records = records_of(proxy.new_records(), vm_id)
         for case in group.cases:
-            self._tell_refusal(case, outcome, vm_id, clock)
+            self._tell_refusal(case, outcome, records, vm_id, clock)
         return None
 
     def _tell_refusal(
-        self, case: Case, refusal: Rejected | Loaded, vm_id: str, clock: float
+        self,
+        case: Case,
+        refusal: Rejected | Loaded,
+        records: Sequence[Record],
+        vm_id: str,
+        clock: float,
     ) -> None:
-        lines = lines_of(refusal.records, vm_id)
+        lines = lines_of(records, vm_id)
         log = tuple(map(str, lines))
         seconds = time.monotonic() - clock
         if case.expect.load_refused:
@@ -195,7 +204,7 @@ class Series:
             outcome: CaseOutcome = "failed" if found else "passed"
             self._tell(case, outcome=outcome, seconds=seconds, differences=found, log=log)
             return
-        explanation = explain([record.message for record in refusal.records])
+        explanation = explain([record.message for record in records])
         words = refusal.details.strip() if isinstance(refusal, Rejected) else "it trapped"
         self._tell(
             case,
@@ -204,7 +213,7 @@ class Series:
             message=explanation.message if explanation else f"Envoy says: {words}",
             explanation=explanation,
             log=log,
-            proxy_log=telling(refusal.records),
+            proxy_log=telling(records),
         )
 
     async def _play(self, player: Player, case: Case, watch: Watch, clock: float) -> bool:

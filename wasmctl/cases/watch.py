@@ -13,7 +13,7 @@ from wasmctl.envoy.proxy import Proxy
 from wasmctl.wasm.demangle import demangle
 from wasmctl.wasm.traps import Trap, find_trap
 
-__all__ = ["Watch", "lines_of", "telling"]
+__all__ = ["Watch", "lines_of", "records_of", "telling"]
 
 _LEVELS: Final[dict[str, Level]] = {
     "trace": "trace",
@@ -26,6 +26,12 @@ _LEVELS: Final[dict[str, Level]] = {
 # The function in a line of a backtrace: wasm/traps.py.
 _FRAME: Final = re.compile(r"(?m)(?<=[0-9a-f] - )\S+$")
 _TELLING: Final = frozenset({"warning", "error", "critical", ""})
+
+
+def records_of(records: Iterable[Record], vm_id: str) -> tuple[Record, ...]:
+    """Return the records without what plug-ins in other VMs logged."""
+    lines = ((record, plugin_line(record)) for record in records)
+    return tuple(record for record, line in lines if line is None or line.vm_id == vm_id)
 
 
 def lines_of(records: Iterable[Record], vm_id: str) -> tuple[LogLine, ...]:
@@ -64,7 +70,7 @@ class Watch:
         self._add(await self._proxy.barrier(timeout=timeout))
 
     def _add(self, records: Sequence[Record]) -> None:
-        self.records += records
+        self.records += records_of(records, self._vm_id)
         self.lines += lines_of(records, self._vm_id)
 
     @property
