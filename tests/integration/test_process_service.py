@@ -60,7 +60,7 @@ def test_a_running_service_has_no_exit_code_and_nothing_to_read(tmp_path: Path) 
     script = 'read -r line; echo "got [$line]"; exec sleep 60'
     output = tmp_path / "said"
     with serving(["sh", "-c", script], env=ENV, cwd=tmp_path, output=output) as service:
-        until(lambda: output.read_text())
+        until(output.read_text)
         assert service.exit_code is None
         assert output.read_text() == "got []\n"
     assert service.exit_code == -signal.SIGINT
@@ -70,7 +70,7 @@ def test_the_pid_is_that_of_the_program(tmp_path: Path) -> None:
     output = tmp_path / "said"
     argv = ["sh", "-c", "echo $$; exec sleep 60"]
     with serving(argv, env=ENV, cwd=tmp_path, output=output) as service:
-        until(lambda: output.read_text())
+        until(output.read_text)
         assert int(output.read_text()) == service.pid
 
 
@@ -95,7 +95,7 @@ def test_a_service_that_does_not_listen_is_killed_with_its_children(
     output = tmp_path / "said"
     argv = stubborn()
     with serving(argv, env=ENV, cwd=tmp_path, output=output) as service:
-        until(lambda: output.read_text())
+        until(output.read_text)
         end(service)
         until(lambda: service.exit_code == -signal.SIGKILL)
         until(lambda: not group_of(service.pid))
@@ -105,7 +105,7 @@ def test_a_service_that_is_asked_to_end_may_take_its_time(tmp_path: Path) -> Non
     output = tmp_path / "said"
     script = "trap 'echo bye; exit 3' TERM; echo up; while :; do :; done"
     with serving(["sh", "-c", script], env=ENV, cwd=tmp_path, output=output) as service:
-        until(lambda: output.read_text())
+        until(output.read_text)
         service.terminate()
         until(lambda: service.exit_code == 3)
     assert output.read_text() == "up\nbye\n"
@@ -132,11 +132,11 @@ def test_nothing_is_left_of_a_service_that_ended_itself(tmp_path: Path) -> None:
 
 
 def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
-    before = len(os.listdir("/dev/fd"))
+    before = len([*Path("/dev/fd").iterdir()])
     for _ in range(3):
         with serving(["sleep", "60"], env=ENV, cwd=tmp_path, output=tmp_path / "said"):
             pass
-    assert len(os.listdir("/dev/fd")) == before
+    assert len([*Path("/dev/fd").iterdir()]) == before
 
 
 _OWNER = """

@@ -1,23 +1,19 @@
-"""The file that Envoy reads its listeners from (LDS), and what its log says of them."""
+"""What Envoy reads from its run folder while it runs: listeners (LDS), modules, authorities."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Sequence
+import ssl
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from wasmctl.envoy.bootstrap import Listener, WasmPlugin, make_listeners
-from wasmctl.envoy.logs import Record, plugin_line
+from wasmctl.envoy.bootstrap import Cluster, Listener, WasmPlugin, make_listeners
 from wasmctl.errors import Unreadable
 from wasmctl.paths import replacing
 
-__all__ = ["keep_module", "records_about", "write_listeners"]
-
-# source/common/listener_manager/lds_api.cc
-_LDS = re.compile(r"lds: (?:add/update listener|listener|remove listener) '")
+__all__ = ["keep_authorities", "keep_module", "write_listeners"]
 
 
 def write_listeners(folder: Path, listeners: Sequence[Listener], version: int) -> Path:
@@ -54,18 +50,34 @@ def keep_module(plugin: WasmPlugin, folder: Path) -> WasmPlugin:
     return replace(plugin, module=kept)
 
 
-def records_about(listener: Listener, records: Sequence[Record]) -> tuple[Record, ...]:
-    """Return what was logged while Envoy was at this listener.
+def keep_authorities(cluster: Cluster, folder: Path, env: Mapping[str, str]) -> Cluster:
+    """Return the cluster with the authorities that it trusts copied to the run folder.
 
-    The main thread takes one listener after the other and ends each with a line that names it.
-    Meanwhile the workers may have their say on earlier ones; plug-ins' lines tell by their VM.
+    Where none are named they are those of the environment (`SSL_CERT_FILE`, as for OpenSSL), else
+    the system's, else those that requests brings.
+
+    Raises:
+        Unreadable: their file is not there.
     """
-    ends = [n for n, record in enumerate(records) if _LDS.match(record.message)]
-    named = [n for n in ends if f"'{listener.name}'" in records[n].message]
-    if not named:
-        return ()  # it was not touched
-    first = max((n + 1 for n in ends if n < named[-1]), default=0)
-    records = records[first : named[-1] + 1]
-    ours = {plugin.vm_id for plugin in listener.plugins}
-    lines = ((record, plugin_line(record)) for record in records)
-    return tuple(record for record, line in lines if line is None or line.vm_id in ours)
+    if not cluster.tls:
+        return cluster
+    source = cluster.authorities or _system_authorities(env)
+    kept = folder / "authorities.pem"
+    try:
+        with replacing(kept) as stream:
+            stream.write(source.read_bytes())
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        message = f"the authorities in `{source}` cannot be read: {reason}"
+        raise Unreadable("no-authorities", message, hint="look at SSL_CERT_FILE") from error
+    return replace(cluster, authorities=kept)
+
+
+def _system_authorities(env: Mapping[str, str]) -> Path:
+    if named := env.get("SSL_CERT_FILE"):
+        return Path(named)
+    if system := ssl.get_default_verify_paths().cafile:
+        return Path(system)
+    import certifi
+
+    return Path(certifi.where())

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -26,7 +26,7 @@ from wasmctl.envoy.bootstrap import (
 )
 from wasmctl.envoy.envoy import Envoy
 from wasmctl.envoy.failures import Stuck, ended, known_failure, tail_of, unanswered
-from wasmctl.envoy.lds import keep_module, records_about, write_listeners
+from wasmctl.envoy.lds import keep_authorities, keep_module, write_listeners
 from wasmctl.envoy.logs import LOG_OPTIONS, LogFile, Record, plugin_line
 from wasmctl.errors import WasmctlError
 from wasmctl.process import Service as Process
@@ -85,6 +85,7 @@ class Proxy:
         self._log = LogFile(folder / "envoy.log")
         self._seen: list[Record] = []
         self._told = 0
+        self._served: dict[str, Listener] = {}
         self._barrier = ("", 0)
         self._version = 0
 
@@ -132,21 +133,20 @@ class Proxy:
             ProxyError: Envoy ended, or has no Wasm.
             Unreadable: a module's file is not there.
         """
-        before = len(self._read())
         kept = [self._keep_modules(listener) for listener in listeners]
+        names = {listener.name for listener in kept}
         try:
             async with asyncio.timeout(timeout):
-                await self._update(kept)
-                states = await self._settled(kept)
-                addresses = await self.admin.addresses()
+                # One by one: what is logged meanwhile is about that one. Those that are no longer
+                # wanted go with the first: V8 keeps the code that a VM going and one coming share.
+                outcomes = {one.name: await self._load_one(one, names) for one in kept}
+                if self._served.keys() - names:
+                    await self._update(self._of(names))
         except TimeoutError as error:
             raise self._stuck("while it is loaded", timeout) from error
         except Broken as error:
             raise await self._lost() from error
-        addresses.pop(BARRIER, None)
-        self.addresses = addresses
-        records = tuple(self._read()[before:])
-        return {listener.name: self._outcome(listener, states, records) for listener in kept}
+        return outcomes
 
     async def barrier(self, *, timeout: float = 10.0) -> tuple[Record, ...]:
         """Return the new records, when all that Envoy has to say of earlier requests is among them.
@@ -235,42 +235,48 @@ class Proxy:
                     return Admin(host, int(port))
             await asyncio.sleep(_PAUSE)
 
-    async def _update(self, listeners: Sequence[Listener]) -> None:
-        """Have Envoy read the listeners, and wait until it has."""
+    async def _load_one(self, listener: Listener, names: Collection[str]) -> Loaded | Rejected:
+        if self._served.get(listener.name) == listener:
+            return Loaded(address=self.addresses[listener.name], records=())
+        before = len(self._read())
+        earlier = self._of(names)
+        refusal = (await self._update({**earlier, listener.name: listener}))[listener.name].refusal
+        records = _about(listener, self._read()[before:])
+        if refusal is None:
+            return Loaded(address=self.addresses[listener.name], records=records)
+        # It would be tried again, and refused again, with every update.
+        self._served = earlier
+        words = "\n".join([refusal, *(record.message for record in records)])
+        if known := known_failure(self.envoy, words):
+            raise known
+        return Rejected(details=refusal, records=records)
+
+    def _of(self, names: Collection[str]) -> dict[str, Listener]:
+        return {name: one for name, one in self._served.items() if name in names}
+
+    async def _update(self, listeners: Mapping[str, Listener]) -> Mapping[str, ListenerState]:
+        """Have Envoy read the listeners; return their states when it has done all it does."""
         before = sum((await self.admin.stats(_UPDATES)).values())
         self._version += 1
-        write_listeners(self.folder, listeners, self._version)
+        write_listeners(self.folder, tuple(listeners.values()), self._version)
         # Every move into the folder is one update, and every update counts in one of the three.
         while sum((await self.admin.stats(_UPDATES)).values()) == before:
             await asyncio.sleep(_PAUSE)
+        states = await self._settled(listeners)
+        self._served = dict(listeners)
+        self.addresses = await self.admin.addresses()
+        self.addresses.pop(BARRIER, None)
+        return states
 
-    async def _settled(self, listeners: Sequence[Listener]) -> Mapping[str, ListenerState]:
+    async def _settled(self, names: Collection[str]) -> Mapping[str, ListenerState]:
         """Return the listeners' states when no one of them is on its way."""
-        names = {listener.name for listener in listeners}
         while True:
             states = await self.admin.listener_states()
-            coming = any(state.warming for state in states.values()) or names - {*states}
+            coming = any(state.warming for state in states.values()) or {*names} - {*states}
             going = any(state.draining for state in states.values()) and not self._drains
             if not coming and not going:
                 return states
             await asyncio.sleep(_PAUSE)
-
-    def _outcome(
-        self,
-        listener: Listener,
-        states: Mapping[str, ListenerState],
-        records: Sequence[Record],
-    ) -> Loaded | Rejected:
-        told = records_about(listener, records)
-        refusal = states[listener.name].refusal
-        if refusal is None:
-            return Loaded(address=self.addresses[listener.name], records=told)
-        if known := known_failure(self.envoy, refusal):
-            raise known
-        words = "\n".join(record.message for record in told)
-        if known := known_failure(self.envoy, words):
-            raise known
-        return Rejected(details=refusal, records=told)
 
     def _keep_modules(self, listener: Listener) -> Listener:
         plugins = tuple(keep_module(plugin, self.folder) for plugin in listener.plugins)
@@ -335,7 +341,7 @@ async def running(
     lds = write_listeners(folder, (), 0)
     services = [replace(one, plugin=keep_module(one.plugin, folder)) for one in services]
     bootstrap = make_bootstrap(
-        clusters=clusters,
+        clusters=[keep_authorities(cluster, folder, env) for cluster in clusters],
         services=services,
         lds=lds,
         admin_port=admin_port,
@@ -362,6 +368,13 @@ async def running(
             yield proxy
         finally:
             await proxy.end()
+
+
+def _about(listener: Listener, records: Sequence[Record]) -> tuple[Record, ...]:
+    """Return the records without what other listeners' plug-ins said, which may still run."""
+    ours = {plugin.vm_id for plugin in listener.plugins}
+    lines = ((record, plugin_line(record)) for record in records)
+    return tuple(record for record, line in lines if line is None or line.vm_id in ours)
 
 
 def _is_barrier(record: Record) -> bool:

@@ -158,13 +158,15 @@ def test_a_cluster_speaks_http2_where_it_must() -> None:
 
 
 def test_tls_believes_only_the_named_server() -> None:
-    made = cluster_of(Cluster(name="c", host="example.com", port=443, tls=True))
+    authorities = Path("/ca.pem")
+    cluster = Cluster(name="c", host="example.com", port=443, tls=True, authorities=authorities)
+    made = cluster_of(cluster)
     context = made["transport_socket"]["typed_config"]
     assert context["sni"] == "example.com"
     trusted = context["common_tls_context"]["validation_context"]
     (named,) = trusted["match_typed_subject_alt_names"]
     assert named["matcher"] == {"exact": "example.com"}
-    assert "system_root_certs" in trusted
+    assert trusted["trusted_ca"] == {"filename": "/ca.pem"}
 
 
 def test_services_start_with_envoy() -> None:
