@@ -11,6 +11,7 @@ from typing import cast
 import typer
 
 from tests.conftest import ROOT
+from wasmctl.cases.schema import cases_schema
 from wasmctl.cli.app import make_app
 from wasmctl.console import Console
 from wasmctl.envvars import VARIABLES
@@ -21,6 +22,9 @@ from wasmctl.project.settings import Settings
 
 PAGE = ROOT / "docs/reference.md"
 SCHEMA = ROOT / "docs/wasmctl.schema.json"
+CASES_SCHEMA = ROOT / "docs/wasmctl-cases.schema.json"
+# What `init` puts beside case files, which scaffold/ cannot make: cases/ is to its right.
+BUNDLED_CASES_SCHEMA = ROOT / "templates/_shared/cases/tests/wasmctl-cases.schema.json"
 
 
 def render() -> str:
@@ -91,3 +95,5 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 if __name__ == "__main__":
     PAGE.write_text(render(), encoding="utf-8")
     SCHEMA.write_text(settings_schema(), encoding="utf-8")
+    for path in (CASES_SCHEMA, BUNDLED_CASES_SCHEMA):
+        path.write_text(cases_schema(), encoding="utf-8")

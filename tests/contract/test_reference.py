@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import tomllib
+from pathlib import Path
 
 import jsonschema
+import pytest
 
-from tests.contract.reference import PAGE, SCHEMA, render
+from tests.contract.reference import BUNDLED_CASES_SCHEMA, CASES_SCHEMA, PAGE, SCHEMA, render
+from wasmctl.cases.schema import cases_schema
 from wasmctl.project.schema import settings_schema
 
 REMEDY = "run `python -m tests.contract.reference`"
@@ -19,6 +22,11 @@ def test_the_reference_is_fresh() -> None:
 
 def test_the_shipped_schema_is_fresh() -> None:
     assert settings_schema() == SCHEMA.read_text(encoding="utf-8"), REMEDY
+
+
+@pytest.mark.parametrize("path", [CASES_SCHEMA, BUNDLED_CASES_SCHEMA], ids=str)
+def test_the_shipped_schema_of_case_files_is_fresh(path: Path) -> None:
+    assert cases_schema() == path.read_text(encoding="utf-8"), REMEDY
 
 
 def test_the_schema_takes_what_we_take_and_refuses_what_we_refuse() -> None:

@@ -202,8 +202,10 @@ class TestAdoption:
     def project(self, wasmctl: CommandLine, tmp_path: Path) -> Path:
         folder = tmp_path / "hello"
         assert wasmctl("init", folder, "--toolchain", "tinygo", cwd=tmp_path).code == 0
-        for name in ("wasmctl.toml", "wasmctl.schema.json", "tests/header-auth.cases.yaml"):
+        for name in ("wasmctl.toml", "wasmctl.schema.json"):
             (folder / name).unlink()
+        for path in (folder / "tests").iterdir():
+            path.unlink()
         return folder
 
     def test_it_adds_settings_and_a_case_file_and_nothing_else(
@@ -211,10 +213,17 @@ class TestAdoption:
     ) -> None:
         before = read_tree(project)
         said = wasmctl("init", "--adopt", cwd=project)
-        assert (said.code, said.out) == (0, "tests/first.cases.yaml\nwasmctl.toml\n")
+        assert (said.code, said.out) == (
+            0,
+            "tests/first.cases.yaml\ntests/wasmctl-cases.schema.json\nwasmctl.toml\n",
+        )
         after = read_tree(project)
         added = set(after) - set(before)
-        assert added == {"tests/first.cases.yaml", "wasmctl.toml"}
+        assert added == {
+            "tests/first.cases.yaml",
+            "tests/wasmctl-cases.schema.json",
+            "wasmctl.toml",
+        }
         assert {name: after[name] for name in before if name != "tests/"} == {
             name: text for name, text in before.items() if name != "tests/"
         }

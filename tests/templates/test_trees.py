@@ -6,9 +6,10 @@ import io
 import re
 import subprocess
 import tomllib
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import jsonschema
 import pytest
@@ -27,6 +28,7 @@ EVERYWHERE = {
     ".gitignore",
     "README.md",
     "tests/header-auth.cases.yaml",
+    "tests/wasmctl-cases.schema.json",
     "wasmctl.schema.json",
     "wasmctl.toml",
 }
@@ -124,6 +126,24 @@ def test_the_first_line_of_the_settings_names_the_schema_that_lies_beside(
         jsonschema.validate(tomllib.loads(settings), schema)
 
 
+def named_schema(cases: str, files: Mapping[str, str]) -> Any:
+    """Return the schema that a case file's first line names, of the files beside it."""
+    first, _, _ = cases.partition("\n")
+    assert first == "# yaml-language-server: $schema=wasmctl-cases.schema.json"
+    return yaml.safe_load(files["tests/wasmctl-cases.schema.json"])
+
+
+@each_shape
+def test_the_first_line_of_the_cases_names_the_schema_that_lies_beside(
+    case: Case, tmp_path: Path
+) -> None:
+    project = case.make(tmp_path / "p")
+    schema = (project / "tests/wasmctl-cases.schema.json").read_text()
+    text = (project / "tests/header-auth.cases.yaml").read_text()
+    described = named_schema(text, {"tests/wasmctl-cases.schema.json": schema})
+    jsonschema.validate(yaml.safe_load(text), described)
+
+
 @each_shape
 def test_at_least_three_cases_are_declared(case: Case, tmp_path: Path) -> None:
     paths = [*case.make(tmp_path / "p").glob("tests/*.cases.yaml")]
@@ -179,13 +199,19 @@ def test_git_ignores_no_file_of_a_template() -> None:
 def test_adoption_adds_settings_and_a_case_file(toolchain: str, tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("mine")
     plan = plan_adoption(tmp_path, name="Mine", toolchain=toolchain)  # type: ignore[arg-type]
-    assert plan.paths == ("tests/first.cases.yaml", "wasmctl.toml")
+    assert plan.paths == (
+        "tests/first.cases.yaml",
+        "tests/wasmctl-cases.schema.json",
+        "wasmctl.toml",
+    )
     contents = {str(file.path): file.content.decode() for file in plan.create}
     settings = tomllib.loads(contents["wasmctl.toml"])
     assert settings["build"]["toolchain"] == toolchain
     assert settings["plugin"] == {}
     assert "#:schema" not in contents["wasmctl.toml"]
-    assert yaml.safe_load(contents["tests/first.cases.yaml"])["cases"]
+    cases = contents["tests/first.cases.yaml"]
+    assert yaml.safe_load(cases)["cases"]
+    jsonschema.validate(yaml.safe_load(cases), named_schema(cases, contents))
 
 
 def test_adoption_leaves_the_cases_that_are_there(tmp_path: Path) -> None:

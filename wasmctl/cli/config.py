@@ -1,4 +1,4 @@
-"""`wasmctl config`: the resolved settings, where each came from, and the JSON Schema."""
+"""`wasmctl config`: the resolved settings, where each came from, and the JSON Schemas."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["register"]
 
 def register(app: typer.Typer) -> None:
     """Add `config show` and `config schema`."""
-    group = typer.Typer(help="Show the resolved settings, or their JSON Schema.")
+    group = typer.Typer(help="Show the resolved settings, or a JSON Schema.")
     app.add_typer(group, name="config")
 
     @group.command()
@@ -48,14 +48,20 @@ def register(app: typer.Typer) -> None:
         return Result(data={"settings": settings}, lines=tuple(lines))
 
     @group.command()
-    def schema(ctx: typer.Context) -> Result:
+    def schema(
+        ctx: typer.Context,
+        cases: Annotated[
+            bool, typer.Option("--cases", help="That of the case files instead.")
+        ] = False,
+    ) -> Result:
         """Print the JSON Schema of wasmctl.toml."""
         import json
 
+        from wasmctl.cases.schema import cases_schema
         from wasmctl.project.schema import settings_schema
 
         del ctx
-        text = settings_schema()
+        text = cases_schema() if cases else settings_schema()
         return Result(data={"json_schema": json.loads(text)}, lines=(text.rstrip("\n"),))
 
 

@@ -65,7 +65,7 @@ def plan_scaffold(
         )
         return compare(folder, files, force=force)
     shape = choose_shape(template, answers.toolchain, answers.tinygo)
-    layers = [shared_layer("settings"), shared_layer("project")]
+    layers = [shared_layer("settings"), shared_layer("project"), shared_layer("cases")]
     layers += [template.folder / name for name in shape.layers]
     known = {**answers.data, **_known(answers), "needs": shape.needs}
     files = (*render_layers(layers, known), _schema_file())
@@ -82,7 +82,7 @@ def plan_adoption(
     """
     layers = [shared_layer("settings")]
     if not any(folder.glob("tests/*.cases.yaml")):
-        layers.append(shared_layer("adopted"))
+        layers += [shared_layer("adopted"), shared_layer("cases")]
     known = {**_known(Answers(name=name, toolchain=toolchain)), "adopted": True}
     return compare(folder, render_layers(layers, known), force=force)
 

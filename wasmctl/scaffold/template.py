@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 Language = Literal["rust", "go"]
-SharedLayer = Literal["settings", "project", "adopted"]
+SharedLayer = Literal["settings", "project", "adopted", "cases"]
 LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 # A language's first toolchain is its default.
 _TOOLCHAINS: Final[Mapping[Language, tuple[ToolchainName, ...]]] = {
@@ -102,7 +102,7 @@ def shared_layer(name: SharedLayer) -> Path:
 
     Args:
         name: `settings`: wasmctl.toml; `project`: what a new project gets beside it; `adopted`:
-            what an existing one gets.
+            what an existing one gets; `cases`: what lies beside a first case file, for editors.
     """
     return templates_folder() / "_shared" / name
 
