@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 ENV = {"PATH": os.environ["PATH"], "HOME": "/"}
-LOOP = b"\x03\x40\x0c\x00\x0b"  # loop, br 0, end
+LOOP = b"\x03\x40\x0c\x00\x0b\x00"  # loop, br 0, end, unreachable
 _LOG = Import("env", "proxy_log", "i32 i32 i32 -> i32")
 
 
