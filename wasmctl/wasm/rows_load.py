@@ -248,7 +248,7 @@ _FORM: Final = (
         hint="try a newer Envoy; leave out what asks for new features (Rust"
         " `-C target-feature=+…`, threads, memory64), and build for `wasm32-wasip1`",
         fault=Fault.PLUGIN,
-        source="host, src/wasm_vm or src/v8/v8.cc, V8::load",
+        source="host, src/v8/v8.cc, V8::load, and src/wasm.cc, load",
     ),
     Row(
         id="allocator-signature",

@@ -26,7 +26,7 @@ _START_UP: Final = (
         hint="add `-buildmode=c-shared` to `go build` or `tinygo build` (TinyGo 0.34 and older do"
         " without); in Rust build a `cdylib`, no binary; `wasmctl build` does",
         fault=Fault.PLUGIN,
-        source="host, src/wasm.cc, startVm; TinyGo 0.35 release notes",
+        source="host, src/wasm.cc, startVm; tried with Go 1.26, TinyGo 0.31.2 and 0.39.0",
     ),
     Row(
         id="start-calls-host",
