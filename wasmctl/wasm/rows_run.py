@@ -203,6 +203,19 @@ _TRAPS: Final = (
     ),
 )
 
+# It may be why a plug-in says no.
+_RESTRICTED: Final = Row(
+    id="capability-restricted",
+    pattern=re.compile(
+        r"Attempted call to restricted (?:proxy-wasm|WASI) capability: (?P<name>\w+)"
+    ),
+    message="the plug-in called `{name}`, which its capability restriction does not allow;"
+    " the call was answered with an error",
+    hint="add `{name}` to `capability_restriction_config.allowed_capabilities`",
+    fault=Fault.CONFIGURATION,
+    source="host, include/proxy-wasm/wasm_vm.h and src/exports.cc",
+)
+
 _SAID_NO: Final = (
     Row(
         id="vm-start-refused",
@@ -225,17 +238,6 @@ _SAID_NO: Final = (
 )
 
 _PROXY: Final = (
-    Row(
-        id="capability-restricted",
-        pattern=re.compile(
-            r"Attempted call to restricted (?:proxy-wasm|WASI) capability: (?P<name>\w+)"
-        ),
-        message="the plug-in called `{name}`, which its capability restriction does not allow;"
-        " the call was answered with an error",
-        hint="add `{name}` to `capability_restriction_config.allowed_capabilities`",
-        fault=Fault.CONFIGURATION,
-        source="host, include/proxy-wasm/wasm_vm.h and src/exports.cc",
-    ),
     Row(
         id="module-not-found",
         pattern=re.compile(r"Invalid path: (?P<path>\S+\.wasm)"),
@@ -313,4 +315,4 @@ _UNTOLD: Final = (
 )
 
 # Those that say more come first.
-ROWS: Final = (*_START_UP, *_TRAPS, *_SAID_NO, *_PROXY, *_UNTOLD)
+ROWS: Final = (*_START_UP, *_TRAPS, _RESTRICTED, *_SAID_NO, *_PROXY, *_UNTOLD)

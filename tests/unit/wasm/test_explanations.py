@@ -107,6 +107,13 @@ def test_the_line_that_says_most_is_explained() -> None:
     assert explanation.id == "import-undefined-symbol"
 
 
+def test_a_restriction_explains_why_a_plugin_says_no() -> None:
+    restricted = "Attempted call to restricted proxy-wasm capability: proxy_get_buffer_bytes"
+    explanation = explain([restricted, "Wasm VM failed Failed to configure base Wasm plugin"])
+    assert explanation is not None
+    assert explanation.id == "capability-restricted"
+
+
 def test_a_refusal_without_words_says_only_that() -> None:
     explanation = explain(["Wasm VM failed Failed to configure base Wasm plugin"])
     assert explanation is not None
