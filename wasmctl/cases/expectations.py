@@ -32,7 +32,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-_NOTHING: Final = texts.word({"nothing": ()}, "`nothing`")
 
 
 def _header_match(match: Match) -> Match:
@@ -139,7 +138,7 @@ def _expected_request(fields: Fields) -> ExpectedRequest:
 RESPONSE: Final = Key(
     "response",
     Record(
-        "an expected response",
+        "expected response",
         _response,
         (_STATUS, _HEADERS, _WITHOUT_HEADERS, _BODY, _TRAILERS, _GRPC, _RESPONSE_FAIL),
         apart=(
@@ -150,6 +149,7 @@ RESPONSE: Final = Key(
             ),
         ),
         least=1,
+        called="`response`",
     ),
     "What the client gets.",
 )
@@ -162,9 +162,10 @@ def _one(request: ExpectedRequest) -> tuple[ExpectedRequest, ...]:
 
 
 def _requests(record: Record[ExpectedRequest]) -> Form[tuple[ExpectedRequest, ...]]:
+    expected = "`nothing`, a request, or a list of requests"
     return ByKind(
-        "`nothing`, a request, or a list of requests",
-        scalar=_NOTHING,
+        expected,
+        scalar=texts.word({"nothing": ()}, expected),
         table=Mapped(record, _one),
         items=ListOf(record, "a list of requests", few="write `nothing`"),
     )
@@ -194,10 +195,12 @@ def _line(level: Level) -> Form[ExpectedLine]:
 _LINE: Final = OneKey(
     "a log line",
     tuple(Key(level, _line(level), f"A line of level {level}.") for level in texts.LEVELS),
+    example="info: allowed",
 )
+_LOGGED: Final = "`nothing`, or a list of lines such as `[{info: allowed}]`"
 _LINES: Final[Form[tuple[ExpectedLine, ...]]] = ByKind(
-    "`nothing`, or a list of lines such as `[{info: allowed}]`",
-    scalar=_NOTHING,
+    _LOGGED,
+    scalar=texts.word({"nothing": ()}, _LOGGED),
     items=ListOf(_LINE, "a list of lines such as `[{info: allowed}]`", few="write `nothing`"),
 )
 _LOG: Final = Key(
@@ -243,7 +246,7 @@ def _expect(fields: Fields) -> Expect:
 
 _OF_ALL: Final = (_LOG, _METRICS, _CALLOUTS)
 CASE_EXPECT: Final = Record(
-    "what a case expects",
+    "expect",
     _expect,
     (RESPONSE, UPSTREAM, *_OF_ALL, LOAD),
     apart=(
@@ -254,9 +257,14 @@ CASE_EXPECT: Final = Record(
         ),
     ),
     least=1,
+    called="`expect`",
 )
-STEP_EXPECT: Final = Record("what a step expects", _expect, (RESPONSE, UPSTREAM, *_OF_ALL), least=1)
+STEP_EXPECT: Final = Record(
+    "expect of a step", _expect, (RESPONSE, UPSTREAM, *_OF_ALL), least=1, called="`expect`"
+)
 TOGETHER_EXPECT: Final = Record(
-    "what a request among others expects", _expect, (RESPONSE, UPSTREAM), least=1
+    "expect in parallel", _expect, (RESPONSE, UPSTREAM), least=1, called="`expect`"
 )
-WHOLE_EXPECT: Final = Record("what several requests expect", _expect, _OF_ALL, least=1)
+WHOLE_EXPECT: Final = Record(
+    "expect of wait and parallel", _expect, _OF_ALL, least=1, called="`expect`"
+)

@@ -70,11 +70,10 @@ def _kind_of(node: Node) -> str:
             return f"`{text}`" if len(text) <= 40 and text.isprintable() else "a text"
 
 
-def unexpected(node: Node, expected: str) -> ProblemsError:
+def unexpected(node: Node, expected: str, hint: str = "") -> ProblemsError:
     """Return the error of a node of the wrong kind."""
-    return ProblemsError.one(
-        node.place, f"{_kind_of(node)} where {expected} is expected", f"write {expected}"
-    )
+    message = f"{_kind_of(node)} where {expected} is expected"
+    return ProblemsError.one(node.place, message, hint or f"write {expected}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,8 @@ class Text(Generic[T]):
         if not isinstance(node, Scalar):
             raise unexpected(node, self.expected)
         if node.plain and node.text in ("", "~", "null", "Null", "NULL"):
-            hint = f"write {self.expected}; a text that reads `{node.text}` goes into quotes"
+            meant = f"the text `{node.text}`" if node.text else "an empty text"
+            hint = f'write {self.expected}; if {meant} is meant, `"{node.text}"`'
             raise ProblemsError.one(node.place, f"no value: {self.expected} is expected", hint)
         if not node.plain and not self.quoted:
             message = f"a text where {self.expected} is expected"
@@ -201,7 +201,8 @@ class ListOf(Generic[T]):
 
     def read(self, node: Node, folder: Path) -> tuple[T, ...]:
         if not isinstance(node, Items):
-            raise unexpected(node, self.expected)
+            hint = f"write {self.expected}: each item begins with `- `, or `[…, …]`"
+            raise unexpected(node, self.expected, hint)
         problems: list[Problem] = []
         values: list[T] = []
         for item in node.items:
@@ -210,7 +211,8 @@ class ListOf(Generic[T]):
             except ProblemsError as error:
                 problems.extend(error.problems)
         if len(node.items) < self.least:
-            message = f"{len(node.items) or 'no'} items where at least {self.least} are expected"
+            items = "no item" if not node.items else "a single item"
+            message = f"{items} where at least {self.least} are expected"
             message = message if self.least > 1 else "an empty list"
             problems.append(Problem(node.place, message, self.few))
         if problems:

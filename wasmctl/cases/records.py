@@ -85,9 +85,10 @@ class Record(Generic[T_co]):
     """A table with known keys.
 
     Args:
-        name: its name in the schema, and in errors about its keys.
+        name: its name in the schema, and unless `called` says otherwise, in errors.
         make: makes the value; may raise `ProblemsError` for what cannot be.
         least: how many of the keys have to be there.
+        called: how errors call it.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Record(Generic[T_co]):
     keys: tuple[Key[object], ...]
     apart: tuple[Apart, ...] = ()
     least: int = 0
+    called: str = ""
 
     @property
     def expected(self) -> str:
@@ -103,7 +105,8 @@ class Record(Generic[T_co]):
 
     def read(self, node: Node, folder: Path) -> T_co:
         if not isinstance(node, Table):
-            raise unexpected(node, self.expected)
+            hint = f"write keys and values, such as `{self.keys[0].name}: …`"
+            raise unexpected(node, self.expected, hint)
         known = {key.name: key for key in self.keys}
         problems: list[Problem] = []
         values: dict[str, object] = {}
@@ -111,28 +114,33 @@ class Record(Generic[T_co]):
         for scalar, value in node.pairs:
             key = known.get(scalar.text)
             if key is None:
-                problems.append(_unknown(scalar, self.name, [*known]))
+                problems.append(_unknown(scalar, self.called or self.name, [*known]))
                 continue
             places[key.name] = scalar.place
             try:
                 values[key.name] = key.form.read(value, folder)
             except ProblemsError as error:
                 problems.extend(error.problems)
-        problems.extend(self._missing(node.place, places))
+        problems.extend(self._missing(node, places))
         problems.extend(self._together(places))
         if problems:
             raise ProblemsError(problems)
         return self.make(Fields(node.place, values, places))
 
-    def _missing(self, place: Place, places: Mapping[str, Place]) -> list[Problem]:
+    def _missing(self, node: Table, places: Mapping[str, Place]) -> list[Problem]:
+        called = self.called or self.name
         problems = [
-            Problem(place, f"{self.name} without `{key.name}`", f"add `{key.name}`: {key.text}")
+            Problem(
+                node.place,
+                f"{called} without `{key.name}`",
+                f"add `{key.name}`, {key.form.expected}",
+            )
             for key in self.keys
             if key.required and key.name not in places
         ]
-        if len(places) < self.least:
+        if len(node.pairs) < self.least:
             hint = f"write at least one of {_names(self.keys)}"
-            problems.append(Problem(place, f"{self.name} that says nothing", hint))
+            problems.append(Problem(node.place, f"{called} that says nothing", hint))
         return problems
 
     def _together(self, places: Mapping[str, Place]) -> list[Problem]:
@@ -171,13 +179,21 @@ class Record(Generic[T_co]):
 
 @dataclass(frozen=True, slots=True)
 class OneKey(Generic[T]):
-    """A table with exactly one of several keys."""
+    """A table with exactly one of several keys.
+
+    Args:
+        name: how errors call it.
+        example: one, for errors.
+    """
 
     name: str
     keys: tuple[Key[T], ...]
+    example: str = ""
 
     @property
     def expected(self) -> str:
+        if self.example:
+            return f"{self.name} such as `{self.example}`"
         return f"a table with exactly one of {_names(self.keys)}"
 
     def read(self, node: Node, folder: Path) -> T:
@@ -228,7 +244,7 @@ class Variants(Generic[T]):
             return heads[found[0]].read(node, folder)
         if found:
             message = f"{' and '.join(f'`{head}`' for head in found)} in {self.name}"
-            hint = f"make {len(found)} of it: each is {self.expected}"
+            hint = f"make {self.name} of each"
             raise ProblemsError.one(node.place, message, hint)
         for scalar, _ in node.pairs:
             if near := suggestion(scalar.text, heads):

@@ -60,18 +60,15 @@ def word(values: Mapping[str, T], expected: str) -> Text[T]:
 
 
 def _one_of(values: Mapping[str, T], text: str) -> T:
-    if text not in values:
-        allowed = ", ".join(f"`{value}`" for value in values)
-        raise ValueError(f"`{text}` is none of {allowed}", _did(text, values) or _one(values))
-    return values[text]
-
-
-def _did(text: str, values: Mapping[str, T]) -> str:
-    return suggestion(text, values).strip()
-
-
-def _one(values: Mapping[str, T]) -> str:
-    return f"write {' or '.join(f'`{value}`' for value in values)}"
+    if text in values:
+        return values[text]
+    allowed = ", ".join(f"`{value}`" for value in values)
+    message = f"`{text}` is none of {allowed}"
+    if len(values) == 1:
+        message = f"`{text}` where {allowed} is expected"
+    if near := suggestion(text, values):
+        raise ValueError(message, near.strip())
+    raise ValueError(message)
 
 
 def _whole(least: int, most: int | None, text: str) -> int:
