@@ -1,4 +1,4 @@
-# wasmctl with the Go toolchain: `docker run --rm -u $(id -u) -v $PWD:/work wasmctl build`.
+# wasmctl with the Go toolchain and Envoy: `docker run --rm -u $(id -u) -v $PWD:/work wasmctl build`.
 # BASE: a Debian or Ubuntu with Python 3.11 or newer and its venv module.
 ARG BASE=python:3.13-slim-bookworm
 
@@ -8,7 +8,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY templates templates
 COPY wasmctl wasmctl
 RUN python3 -m venv /opt/wasmctl \
-    && /opt/wasmctl/bin/pip install --no-cache-dir --disable-pip-version-check '.[go]'
+    && /opt/wasmctl/bin/pip install --no-cache-dir --disable-pip-version-check '.[envoy,go]'
 
 FROM ${BASE}
 COPY --from=build /opt/wasmctl /opt/wasmctl

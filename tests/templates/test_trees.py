@@ -157,7 +157,7 @@ def test_at_least_three_cases_are_declared(case: Case, tmp_path: Path) -> None:
 @each_shape
 def test_the_readme_names_commands_that_exist(case: Case, tmp_path: Path) -> None:
     readme = (case.make(tmp_path / "p") / "README.md").read_text()
-    assert len(re.findall(r"^\| `", readme, re.MULTILINE)) == 5
+    assert len(re.findall(r"^\| `", readme, re.MULTILINE)) == 7
     app = make_app(Console(out=io.StringIO(), err=io.StringIO()))
     verbs = {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
     named = set(re.findall(r"`wasmctl ([a-z]+)", readme))
