@@ -328,6 +328,36 @@ def test_a_panic_is_told_in_the_authors_terms_and_the_next_case_has_a_new_vm(
     assert any("probe::failures::trap" in line for line in results["third"].proxy_log)
 
 
+def test_a_trap_outside_of_requests_is_told_of_the_case_it_belongs_to(
+    run_file: CaseRunner, probe_module: Path
+) -> None:
+    results = run_file(
+        probe_module,
+        """
+        cases:
+        - name: at the start
+          plugin: {config: trap}
+          request: {path: /}
+          expect: {response: {status: 200}}
+        - name: in a tick
+          plugin: {config: tick 100 trap}
+          steps:
+          - {wait: 300ms}
+          - {request: {path: /}, expect: {response: {status: 200}}}
+        - {name: after, request: {path: /}, expect: {response: {status: 200}}}
+        """,
+    )
+    assert {name: one.outcome for name, one in results.items()} == {
+        "at the start": "refused",
+        "in a tick": "failed",
+        "after": "passed",
+    }
+    assert "proxy_on_configure" in (results["at the start"].message or "")
+    explanation = results["in a tick"].explanation
+    assert explanation is not None
+    assert "proxy_on_tick" in explanation.message
+
+
 def test_the_first_failure_can_end_the_run(run_file: CaseRunner, probe_module: Path) -> None:
     case = "{{name: {}, request: {{path: /}}, expect: {{response: {{status: {}}}}}}}"
     one = f"cases: [{case.format('a', 200)}, {case.format('b', 201)}, {case.format('c', 200)}]"

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wasmctl.cases.compare import compare_log
 from wasmctl.cases.curl import curl_command
@@ -36,9 +36,10 @@ from wasmctl.envoy.folders import make_run_folder
 from wasmctl.envoy.logs import Record
 from wasmctl.envoy.proxy import Loaded, Proxy, Rejected, Stuck, running
 from wasmctl.errors import ProxyError, WasmctlError
-from wasmctl.wasm.explanations import Explanation, explain
-from wasmctl.wasm.rows import Fault
 from wasmctl.wasm.traps import find_trap
+
+if TYPE_CHECKING:
+    from wasmctl.wasm.explanations import Explanation
 
 __all__ = ["Series"]
 
@@ -51,6 +52,18 @@ _PATIENCE_AT_START: Final = 2.0
 # What a start may take beyond the cases' own time: a module of many megabytes takes seconds to
 # compile, several at once on few cores more (seconds).
 _COMPILING = 10.0
+# What Envoy calls before a plug-in serves.
+_STARTS: Final = frozenset(
+    {
+        "_initialize",
+        "_start",
+        "main",
+        "proxy_on_configure",
+        "proxy_on_context_create",
+        "proxy_on_vm_start",
+        "proxy_validate_configuration",
+    }
+)
 
 
 class _Gone(Exception):
@@ -132,10 +145,10 @@ class Series:
         metrics = await _metrics(proxy, first)
         self._machines += 1
         vm_id = f"vm-{self._machines}"
-        address = await self._load(proxy, group, vm_id, clock)
-        if address is None:
+        loaded = await self._load(proxy, group, vm_id, clock)
+        if loaded is None:
             return
-        records = await proxy.barrier(timeout=_load_timeout(group))
+        address, records = loaded
         for case in group.cases:
             if self._is_over():
                 return
@@ -153,19 +166,23 @@ class Series:
                 patience=_patience(case),
                 metrics=metrics,
             )
-            if await self._play(player, case, watch, clock):
+            if await self._play(player, case, watch, clock, records):
                 return
 
     async def _load(
         self, proxy: Proxy, group: Group, vm_id: str, clock: float
-    ) -> tuple[str, int] | None:
-        """Return where the group's plug-in listens; None where Envoy refused it, which is told."""
+    ) -> tuple[tuple[str, int], Sequence[Record]] | None:
+        """Return where the group's plug-in listens and all that was logged of its start.
+
+        None where Envoy refused it, which is told.
+        """
         listener = listener_for(group, self._module, name=self._name, vm_id=vm_id)
         # A VM of the same module has to live, or all of it is compiled again for the next.
         kept = [self._serving] if group.is_refused and self._serving is not None else []
         proxy.new_records()
         try:
-            loaded = await proxy.load([*kept, listener], timeout=_load_timeout(group))
+            outcome = (await proxy.load([*kept, listener], timeout=_load_timeout(group)))[vm_id]
+            records = records_of(await proxy.barrier(timeout=_load_timeout(group)), vm_id)
         except Stuck as error:
             for case in group.cases:
                 self._tell(
@@ -175,15 +192,13 @@ class Series:
                     explanation=_explained(error),
                 )
             raise _Gone from error
-        outcome = loaded[vm_id]
         if isinstance(outcome, Loaded):
             self._serving = listener
-            # One that trapped in its start is loaded, but answers no request.
-            trapped = find_trap([record.message for record in outcome.records])
-            if trapped is None or is_load_case(group.cases[0]):
-                return outcome.address
-        # All of them: which records are about which listener is not to be seen in every release.
-        records = records_of(proxy.new_records(), vm_id)
+            # One that trapped in its start may be loaded, but answers no request. A tick's trap
+            # may be that of the VM before, which lives until this one serves.
+            trap = find_trap([record.message for record in records])
+            if trap is None or trap.function not in _STARTS or is_load_case(group.cases[0]):
+                return outcome.address, records
         for case in group.cases:
             self._tell_refusal(case, outcome, records, vm_id, clock)
         return None
@@ -204,7 +219,7 @@ class Series:
             outcome: CaseOutcome = "failed" if found else "passed"
             self._tell(case, outcome=outcome, seconds=seconds, differences=found, log=log)
             return
-        explanation = explain([record.message for record in records])
+        explanation = _explain([record.message for record in records])
         words = refusal.details.strip() if isinstance(refusal, Rejected) else "it trapped"
         self._tell(
             case,
@@ -216,7 +231,9 @@ class Series:
             proxy_log=telling(records),
         )
 
-    async def _play(self, player: Player, case: Case, watch: Watch, clock: float) -> bool:
+    async def _play(
+        self, player: Player, case: Case, watch: Watch, clock: float, start: Sequence[Record]
+    ) -> bool:
         """Play a case and tell its result; return whether its VM has trapped."""
         try:
             found = await player.play()
@@ -234,7 +251,10 @@ class Series:
             found = (Difference(where="load", expected="refused", got="loaded"), *found)
         trapped = watch.trap() is not None
         bad = trapped or bool(found)
-        explanation = explain(watch.messages) if bad else None
+        explanation = None
+        if bad:
+            # What went wrong between the start and the case is told with the start.
+            explanation = _explain(watch.messages) or _explain([one.message for one in start])
         self._tell(
             case,
             outcome="failed" if bad else "passed",
@@ -316,7 +336,17 @@ def _load_timeout(group: Group) -> float:
     return _COMPILING + max(case.timeout for case in group.cases)
 
 
+def _explain(messages: Sequence[str]) -> Explanation | None:
+    # A large table, which cases that pass never need.
+    from wasmctl.wasm.explanations import explain
+
+    return explain(messages)
+
+
 def _explained(error: WasmctlError) -> Explanation:
+    from wasmctl.wasm.explanations import Explanation
+    from wasmctl.wasm.rows import Fault
+
     return Explanation(
         id=error.code,
         message=error.message,

@@ -90,7 +90,7 @@ def telling(records: Iterable[Record]) -> tuple[str, ...]:
         if record.level
         else record.message
         for record in records
-        if record.level in _TELLING and plugin_line(record) is None
+        if record.level in _TELLING and record.message.strip() and plugin_line(record) is None
     )
 
 
