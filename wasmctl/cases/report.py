@@ -102,7 +102,7 @@ def details(result: CaseResult, layout: Layout, style: Style = plain) -> Iterato
     """Yield the lines below the headline of a case that did not pass.
 
     In the order in which people read: where it is declared, what differs, why, what the plug-in
-    said, how to see it happen, and where to look further.
+    said, and how to see it happen.
     """
     yield f"  {style(f'{_path(result.file, layout.cwd)}:{result.line}', 'dim')}"
     for difference in result.differences:
@@ -117,8 +117,6 @@ def details(result: CaseResult, layout: Layout, style: Style = plain) -> Iterato
         # As it is to be copied: nothing stands before it.
         yield f"  {style('to see it, beside `wasmctl run`', 'bold')}"
         yield f"    {_shown(result.curl)}"
-    if result.run_folder is not None:
-        yield f"  {style(f'what Envoy was given, and its log: {result.run_folder}', 'dim')}"
 
 
 def reason(result: CaseResult) -> tuple[str, ...]:
@@ -169,7 +167,10 @@ def counted(results: Iterable[CaseResult]) -> str:
 def summary(
     results: Sequence[CaseResult], layout: Layout, seconds: float, style: Style = plain
 ) -> Iterator[str]:
-    """Yield what it came to: with several releases a line each, then all in all."""
+    """Yield where to look further, and what it came to: each release of several, and all in all."""
+    troubled = [item for item in results if item.outcome not in {"passed", "not-run"}]
+    for folder in dict.fromkeys(item.run_folder for item in troubled if item.run_folder):
+        yield style(f"what Envoy was given, and its log: {folder}", "dim")
     if len(layout.envoys) > 1:
         width = max(map(len, layout.envoys))
         for envoy in layout.envoys:

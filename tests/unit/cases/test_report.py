@@ -68,7 +68,7 @@ def test_release_and_file_have_a_column_where_there_are_several() -> None:
     assert headline(result(envoy="1.9.0"), several) == "passed   1.9.0   auth    denied  12 ms"
 
 
-def test_a_failure_says_expected_and_got_the_log_how_to_see_it_and_where_to_look() -> None:
+def test_a_failure_says_expected_and_got_the_log_and_how_to_see_it() -> None:
     assert headline(FAILED, LAYOUT) == "FAILED   denied  12 ms"
     assert list(details(FAILED, LAYOUT)) == [
         "  tests/auth.cases.yaml:7",
@@ -83,7 +83,6 @@ def test_a_failure_says_expected_and_got_the_log_how_to_see_it_and_where_to_look
         "    | info: allowed",
         "  to see it, beside `wasmctl run`",
         "    curl -i http://127.0.0.1:18000/",
-        "  what Envoy was given, and its log: /runs/1",
     ]
 
 
@@ -133,7 +132,8 @@ def test_long_values_and_logs_are_cut_and_say_so() -> None:
 
 def test_the_summary_tells_the_kinds_apart() -> None:
     assert list(summary([result(), FAILED], LAYOUT, 0.25)) == [
-        "1 failed, 1 passed in Envoy 1.40.0, 250 ms"
+        "what Envoy was given, and its log: /runs/1",
+        "1 failed, 1 passed in Envoy 1.40.0, 250 ms",
     ]
     assert list(summary([REFUSED], LAYOUT, 0.25)) == [
         "the module does not load: 1 refused in Envoy 1.40.0, 250 ms"
@@ -145,6 +145,7 @@ def test_the_summary_tells_the_kinds_apart() -> None:
 def test_the_summary_of_a_matrix_has_a_line_a_release() -> None:
     matrix = Layout(cwd=HERE, names=("denied",), files=(FILE,), envoys=("1.9.0", "1.40.0"))
     assert list(summary([result(envoy="1.9.0"), FAILED], matrix, 2)) == [
+        "what Envoy was given, and its log: /runs/1",
         "Envoy 1.9.0   1 passed",
         "Envoy 1.40.0  1 failed",
         "1 failed, 1 passed, 2.0 s",
