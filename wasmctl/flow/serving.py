@@ -187,13 +187,17 @@ class Serving:
             wasm_log_level=envoy_level(self._request.log_level),
             drain_seconds=_DRAIN_SECONDS,
         ) as proxy:
-            refusal = await self._load(proxy, self._served, port)
-            if refusal is not None:
-                raise refusal
-            self._crashed = False
-            # Another Envoy shall be found where this one was.
-            self._port = proxy.addresses[_LISTENER][1]
-            self._tell_start(proxy)
+            try:
+                refusal = await self._load(proxy, self._served, port)
+                if refusal is not None:
+                    raise refusal
+                self._crashed = False
+                # Another Envoy shall be found where this one was.
+                self._port = proxy.addresses[_LISTENER][1]
+                self._tell_start(proxy)
+            finally:
+                # The address comes before all that the plug-in says.
+                self._tell_records(proxy.new_records(), loading=True)
             await self._attend(proxy, port, following)
 
     async def _attend(self, proxy: Proxy, port: int, following: asyncio.Task[None] | None) -> None:
@@ -240,6 +244,8 @@ class Serving:
         except Stuck as error:
             self._tell(events.Refused(error=error))
             raise _Restart from error
+        finally:
+            self._tell_records(proxy.new_records(), loading=True)
         if refusal is not None:
             self._tell(events.Refused(error=refusal))
             return
@@ -272,10 +278,7 @@ class Serving:
             port=port,
             authority=None if upstream is None else upstream.authority,
         )
-        try:
-            outcome = (await proxy.load([listener], timeout=_LOADING))[_LISTENER]
-        finally:
-            self._tell_records(proxy.new_records(), loading=True)
+        outcome = (await proxy.load([listener], timeout=_LOADING))[_LISTENER]
         return _refusal(outcome) if isinstance(outcome, Rejected) else None
 
     def _tell_start(self, proxy: Proxy) -> None:

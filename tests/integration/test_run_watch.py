@@ -1,0 +1,138 @@
+"""`wasmctl run --watch` with the real Envoy and the real Go: saves, while clients go on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.integration.builds import scaffold
+from tests.integration.served import Run, ask, running
+
+pytestmark = [pytest.mark.envoy, pytest.mark.go]
+ALLOWED = {"allow": "true"}
+
+
+class _Slow(BaseHTTPRequestHandler):
+    """Answers /slow after a while."""
+
+    def do_GET(self) -> None:
+        if self.path == "/slow":
+            time.sleep(8)
+        self.send_response(200)
+        self.send_header("content-length", "4")
+        self.end_headers()
+        self.wfile.write(b"late")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class _Hammer(threading.Thread):
+    """Asks without a pause; keeps every status that it gets, and every failure."""
+
+    def __init__(self, place: tuple[str, int]) -> None:
+        super().__init__()
+        self.statuses: list[int] = []
+        self.failures: list[Exception] = []
+        self.ended = threading.Event()
+        self._place = place
+
+    def run(self) -> None:
+        while not self.ended.is_set():
+            try:
+                self.statuses.append(ask(self._place)[0])
+            except Exception as error:  # noqa: BLE001 - kept for the test to see
+                self.failures.append(error)
+
+
+def save(path: Path, old: str, new: str) -> None:
+    """Save as many editors do: a new file takes the old one's place."""
+    beside = path.with_name(f".{path.name}.swp")
+    text = path.read_text()
+    assert old in text
+    beside.write_text(text.replace(old, new))
+    beside.replace(path)
+
+
+def settled(run: Run, place: tuple[str, int], status: int) -> float:
+    """Return how many seconds it takes until the plug-in answers so."""
+    started = time.monotonic()
+    while ask(place)[0] != status:
+        assert time.monotonic() - started < 60, run.err
+    return time.monotonic() - started
+
+
+def test_saves_are_swapped_in_and_no_request_is_lost(
+    tmp_path: Path, user_env: dict[str, str]
+) -> None:
+    folder = scaffold(tmp_path / "p", "go")
+    upstream = ThreadingHTTPServer(("127.0.0.1", 0), _Slow)
+    threading.Thread(target=upstream.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{upstream.server_port}"
+    with running("--watch", "--upstream", url, cwd=folder, env=user_env) as run:
+        place = run.listening()
+        assert ask(place)[0] == 403
+        hammer = _Hammer(place)
+        hammer.start()
+        late: list[tuple[int, str]] = []
+        slow = threading.Thread(target=lambda: late.append(ask(place, "/slow", ALLOWED)))
+        slow.start()
+        time.sleep(0.2)
+
+        save(folder / "main.go", "deniedStatus = 403", "deniedStatus = 401")
+        settled(run, place, 401)
+        run.await_event("reloaded")
+        assert slow.is_alive()
+
+        save(folder / "main.go", "deniedStatus = 401", "deniedStatus = oops")
+        failed = run.await_event("build-failed")
+        assert "oops" in str(failed["output"])
+        assert ask(place)[0] == 401
+
+        save(folder / "main.go", "deniedStatus = oops", "deniedStatus = 429")
+        run.await_event("reloaded")
+        assert ask(place)[0] == 429
+
+        hammer.ended.set()
+        hammer.join()
+        slow.join()
+        assert late == [(200, "late")]
+        assert not hammer.failures
+        assert {*hammer.statuses} == {403, 401, 429}
+
+        save(folder / "main.go", "func init() {", 'func init() {\n\tpanic("not today")')
+        refused = run.await_event("refused")
+        assert refused["hint"]
+        assert ask(place)[0] == 429
+
+        save(folder / "main.go", '\n\tpanic("not today")', "")
+        run.await_event("unchanged")
+
+        (folder / "more.go").write_text("package main\n\nconst unused = 1\n")
+        run.await_event("saved", paths=[str(folder / "more.go")])
+        assert ask(place)[0] == 429
+        code, envelope = run.stop()
+        assert code == 130, run.err
+        data = envelope["data"]
+        assert isinstance(data, dict)
+        assert data["reloads"] == 2
+    upstream.shutdown()
+    upstream.server_close()
+
+
+def test_a_changed_configuration_is_loaded(tmp_path: Path, user_env: dict[str, str]) -> None:
+    folder = scaffold(tmp_path / "p", "go")
+    (folder / "config.json").write_text("{}")
+    (folder / "wasmctl.toml").write_text('[plugin]\nconfig-file = "config.json"\n')
+    with running("--watch", cwd=folder, env=user_env) as run:
+        run.listening()
+        (folder / "config.json").write_text('{"header": "x"}')
+        run.await_event("reloaded")
+        (folder / "wasmctl.toml").write_text("[plugin]\nnome = 1\n")
+        assert run.await_event("build-failed")["code"] == "bad-config"
+        (folder / "wasmctl.toml").write_text('[plugin]\nconfig = "text"\n')
+        run.await_event("reloaded")
