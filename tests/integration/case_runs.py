@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import psutil
 import pytest
 
 from wasmctl.cases.load import load_cases
@@ -18,7 +19,7 @@ from wasmctl.envoy.envoy import Envoy
 from wasmctl.envoy.find import find_envoy
 from wasmctl.session import Session
 
-__all__ = ["CaseRunner"]
+__all__ = ["CaseRunner", "envoys_of_ours"]
 
 
 class CaseRunner:
@@ -65,6 +66,12 @@ class CaseRunner:
         envoys = [self.envoy()] * releases
         results = asyncio.run(run_cases(module, files, envoys, options, told))
         return {result.name: result for result in results}
+
+
+def envoys_of_ours() -> list[psutil.Process]:
+    """Return the Envoys that this process has started, and that still run."""
+    children = psutil.Process().children(recursive=True)
+    return [child for child in children if "envoy" in child.name()]
 
 
 @pytest.fixture

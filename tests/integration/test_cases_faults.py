@@ -10,10 +10,9 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-import psutil
 import pytest
 
-from tests.integration.case_runs import CaseRunner
+from tests.integration.case_runs import CaseRunner, envoys_of_ours
 from tests.modules.assembler import UNREACHABLE, Call, Function, Import, call, number, plugin
 from wasmctl.cases.results import CaseResult
 
@@ -180,11 +179,6 @@ def test_a_module_that_no_envoy_loads_is_refused_in_each_case(
     assert outcomes(results) == {"a": "refused", "b": "refused"}
     assert "no_such_call" in (results["a"].message or "")
     assert results["a"].message == results["b"].message
-
-
-def envoys_of_ours() -> list[psutil.Process]:
-    children = psutil.Process().children(recursive=True)
-    return [child for child in children if "envoy" in child.name()]
 
 
 def kill_envoys(result: CaseResult) -> None:

@@ -5,12 +5,11 @@ One Envoy serves as many cases as can be: the probe does what each request tells
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
 
-from tests.integration.case_runs import CaseRunner
+from tests.integration.case_runs import CaseRunner, envoys_of_ours
 from wasmctl.cases.results import CaseResult
 
 pytestmark = [pytest.mark.envoy, pytest.mark.cargo]
@@ -371,19 +370,22 @@ def test_the_first_failure_can_end_the_run(run_file: CaseRunner, probe_module: P
     }
 
 
-def test_files_and_releases_run_side_by_side(run_file: CaseRunner, probe_module: Path) -> None:
-    case = """
-    cases:
-    - name: {}
-      upstream: {{delay: 800ms}}
-      request: {{path: /}}
-      expect: {{response: {{status: 200}}}}
-    """
-    started = time.monotonic()
-    run_file(probe_module, case.format("a"), case.format("b"), jobs=4, releases=2)
-    together = time.monotonic() - started
+@pytest.mark.parametrize(("jobs", "most"), [(1, 1), (2, 2)])
+def test_files_and_releases_run_side_by_side_within_the_jobs(
+    run_file: CaseRunner, probe_module: Path, jobs: int, most: int
+) -> None:
+    case = "cases: [{{name: {}, request: {{path: /}}, expect: {{response: {{status: 200}}}}}}]"
+    running: list[int] = []
+    run_file(
+        probe_module,
+        case.format("a"),
+        case.format("b"),
+        jobs=jobs,
+        releases=2,
+        hook=lambda _: running.append(len(envoys_of_ours())),
+    )
     assert [result.outcome for result in run_file.told] == ["passed"] * 4
-    assert together < 4 * 0.8
+    assert max(running) == most
 
 
 def test_fifty_megabytes_go_both_ways(
