@@ -276,11 +276,7 @@ def _value(value: str | bytes) -> Json:
 
 
 def _cluster(cluster: Cluster) -> Json:
-    try:
-        ipaddress.ip_address(cluster.host)
-        discovery = "STATIC"
-    except ValueError:
-        discovery = "STRICT_DNS"
+    discovery = "STATIC" if _is_address(cluster.host) else "LOGICAL_DNS"
     endpoint = {"endpoint": {"address": _address(cluster.host, cluster.port)}}
     protocol: Json = {"http_protocol_options": {"enable_trailers": True}}
     if cluster.http2:
@@ -300,8 +296,9 @@ def _cluster(cluster: Cluster) -> Json:
             }
         },
     }
-    if discovery == "STRICT_DNS":
-        # Names of this machine have addresses of both kinds, and servers listen at one.
+    if discovery == "LOGICAL_DNS":
+        # `localhost` has addresses of both kinds, and most servers listen at one of them. A
+        # logical cluster tries the next address where one does not answer; a strict one does not.
         made["dns_lookup_family"] = "ALL"
     if cluster.tls:
         made["transport_socket"] = _tls(cluster)
@@ -309,7 +306,9 @@ def _cluster(cluster: Cluster) -> Json:
 
 
 def _tls(cluster: Cluster) -> Json:
-    named = {"san_type": "DNS", "matcher": {"exact": cluster.host}}
+    is_address = _is_address(cluster.host)
+    kind = "IP_ADDRESS" if is_address else "DNS"
+    named = {"san_type": kind, "matcher": {"exact": cluster.host}}
     trusted = {"filename": str(cluster.authorities or _AUTHORITIES)}
     common = {
         "validation_context": {
@@ -321,9 +320,18 @@ def _tls(cluster: Cluster) -> Json:
     return _typed(
         "envoy.transport_sockets.tls",
         "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
-        sni=cluster.host,
+        # RFC 6066, section 3: no address is a name.
+        sni="" if is_address else cluster.host,
         common_tls_context=common,
     )
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _address(host: str, port: int) -> Json:

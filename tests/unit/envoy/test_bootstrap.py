@@ -141,7 +141,7 @@ def cluster_of(cluster: Cluster) -> Any:
 
 @pytest.mark.parametrize(
     ("host", "kind"),
-    [("127.0.0.1", "STATIC"), ("::1", "STATIC"), ("auth.example.com", "STRICT_DNS")],
+    [("127.0.0.1", "STATIC"), ("::1", "STATIC"), ("auth.example.com", "LOGICAL_DNS")],
 )
 def test_names_are_looked_up_and_addresses_are_not(host: str, kind: str) -> None:
     assert cluster_of(Cluster(name="c", host=host, port=80))["type"] == kind
