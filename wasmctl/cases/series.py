@@ -51,7 +51,7 @@ _PATIENCE: Final = 0.5
 _PATIENCE_AT_START: Final = 2.0
 # What a start may take beyond the cases' own time: a module of many megabytes takes seconds to
 # compile, several at once on few cores more (seconds).
-_COMPILING = 10.0
+_COMPILING = 20.0
 # What Envoy calls before a plug-in serves.
 _STARTS: Final = frozenset(
     {
