@@ -256,7 +256,7 @@ class TestExpectations:
         assert case(text).expect.callouts == (("a", (asked,)), ("b", ()))
 
     def test_a_path_without_a_query_answers_any(self) -> None:
-        text = "callouts: {a: {GET /x: {}}}\nrequest: {}\nexpect: {callouts: {a: {path: /x?y=1}}}"
+        text = "callouts: {a: {GET /x: {}}}\nrequest: {}\nexpect: {callouts: {a: {path: '/x?y=1'}}}"
         assert case(text).expect.callouts
 
     def test_a_plug_in_that_is_refused(self) -> None:

@@ -23,6 +23,12 @@ def test_what_is_wrong_is_said_once_with_its_place_and_remedy(refusal: Refusal) 
     assert problem.hint.startswith(refusal.hint)
 
 
+def test_a_key_with_nothing_behind_it_is_not_an_empty_text() -> None:
+    (problem,) = problems("cases:\n- {name: , expect: {log: nothing}}")
+    assert problem.message == "no value: a name is expected"
+    assert problem.hint == 'write a name; if an empty text is meant, `""`'
+
+
 @pytest.mark.parametrize("refusal", [item for item in REFUSALS if item.in_schema], ids=str)
 def test_an_editor_marks_what_is_wrong_in_a_single_place(refusal: Refusal) -> None:
     assert not VALIDATOR.is_valid(json_of(refusal.text.encode()))
