@@ -25,6 +25,7 @@ OWNERS = {
     "jinja2": ("scaffold/render.py",),
     "questionary": ("cli/ask.py",),
     "pydantic": ("project/",),
+    "yaml": ("cases/yaml.py",),
 }
 
 
