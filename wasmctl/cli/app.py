@@ -119,7 +119,7 @@ def make_app(console: Console, tail: tuple[str, ...] = (), verb: str | None = No
     """
     app = typer.Typer(
         name="wasmctl",
-        help="Scaffold, build, package and push Proxy-Wasm plug-ins in Rust and Go.",
+        help="Scaffold, build, test, package and push Proxy-Wasm plug-ins in Rust and Go.",
         epilog="Exit codes: 0 done, 1 no, 2 usage, 3 tool missing, 4 tool failed, 5 unreadable, "
         "6 registry, 7 proxy, 70 a bug, 130 interrupted.",
         rich_markup_mode=None,

@@ -53,7 +53,9 @@ def register(app: typer.Typer) -> None:
         ] = False,
         jobs: Annotated[
             int | None,
-            typer.Option("--jobs", min=1, help="How many Envoys at once; else one a core."),
+            typer.Option(
+                "--jobs", metavar="N", min=1, help="How many Envoys at once; else one a core."
+            ),
         ] = None,
         junit: Annotated[
             Path | None, typer.Option("--junit", metavar="FILE", help="Write a JUnit report there.")
