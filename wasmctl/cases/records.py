@@ -21,7 +21,7 @@ T_co = TypeVar("T_co", covariant=True)
 U = TypeVar("U")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Key(Generic[T_co]):
     """A key of a table.
 
@@ -39,7 +39,7 @@ class Key(Generic[T_co]):
         return {**self.form.schema(definitions), "description": self.text}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Apart:
     """A key that cannot stand beside others; `why` goes on after `… cannot stand together: `."""
 
@@ -80,7 +80,7 @@ class Fields:
         return ProblemsError.one(self.place_of(key), message, hint)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Record(Generic[T_co]):
     """A table with known keys.
 
@@ -177,7 +177,7 @@ class Record(Generic[T_co]):
         return described
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class OneKey(Generic[T]):
     """A table with exactly one of several keys.
 
@@ -223,7 +223,7 @@ class OneKey(Generic[T]):
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Variants(Generic[T]):
     """One of several tables; the first key of each says which one it is."""
 
