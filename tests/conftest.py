@@ -89,6 +89,7 @@ NEEDS: Mapping[str, Callable[[], str]] = {
     "go": _lacks_program("go"),
     "registry": _lacks_program("docker-registry"),
     "docker": _lacks_engine,
+    "compose": _lacks_program("docker-compose"),
     "base_image": _lacks_program("debootstrap"),
     "crane": _lacks_program("crane"),
     "skopeo": _lacks_program("skopeo"),

@@ -72,13 +72,13 @@ class Run:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def ended(self, timeout: float = 30) -> tuple[int, Event]:
-        """Wait for its end; return the exit code and the last line, the envelope."""
+        """Wait for its end; return the exit code and the last line, the envelope ({}: none)."""
         code = self.process.wait(timeout)
         for reader in self._readers:
             reader.join(5)
         while (event := self._queue.get(timeout=5)) is not None:
             self.events.append(event)
-        return code, self.events[-1]
+        return code, self.events[-1] if self.events else {}
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> tuple[int, Event]:
         """Interrupt it as a terminal does, and wait for its end."""

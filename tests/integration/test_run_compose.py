@@ -49,12 +49,19 @@ def test_envoy_takes_what_is_written(project: Path, wasmctl: CommandLine, tmp_pa
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    if compose := shutil.which("docker-compose"):
-        path = project / "deploy/docker-compose.yaml"
-        done = subprocess.run(
-            [compose, "-f", str(path), "config"], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.compose
+@pytest.mark.cargo
+def test_docker_compose_takes_what_is_written(project: Path, wasmctl: CommandLine) -> None:
+    said = wasmctl("run", "--no-build", "--compose", "deploy", cwd=project)
+    assert said.code == 0, said.err
+    path = project / "deploy/docker-compose.yaml"
+    done = subprocess.run(
+        ["docker-compose", "-f", str(path), "config"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert str(project / "dist") in done.stdout
 
 
 @pytest.mark.envoy

@@ -133,6 +133,6 @@ def test_a_changed_configuration_is_loaded(tmp_path: Path, user_env: dict[str, s
         (folder / "config.json").write_text('{"header": "x"}')
         run.await_event("reloaded")
         (folder / "wasmctl.toml").write_text("[plugin]\nnome = 1\n")
-        assert run.await_event("build-failed")["code"] == "bad-config"
+        assert run.await_event("build-failed")["code"] == "unknown-key"
         (folder / "wasmctl.toml").write_text('[plugin]\nconfig = "text"\n')
         run.await_event("reloaded")

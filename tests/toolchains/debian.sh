@@ -8,7 +8,7 @@ DEBIAN_PACKAGES=(
     # TinyGo: LLVM to link with, the wasm libraries its release archives carry, wasm-opt
     llvm-16-dev libclang-16-dev clang-16 lld-16 libclang-rt-16-dev-wasm32 wasi-libc binaryen
     # registries, engines, and what reads images independently of this project
-    docker-registry docker.io skopeo openssl apache2-utils iproute2
+    docker-registry docker.io docker-compose skopeo openssl apache2-utils iproute2
 )
 # Packages that bring a service of their own, and its units (the socket would start its service).
 declare -A DEBIAN_SERVICES=(

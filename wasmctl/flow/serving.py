@@ -41,8 +41,9 @@ _PAUSE: Final = 0.03
 # Seconds between two questions whether Envoy's worker still answers, and for how long it may not.
 _PULSE: Final = 3.0
 _PATIENCE: Final = 5.0
-# How long a module may take to be loaded: V8 needs a second for one that Go made.
-_LOADING: Final = 30.0
+# How long a module may take to be loaded: V8 needs a second for one that Go made, and ten of them
+# on a machine that has other things to do.
+_LOADING: Final = 60.0
 # For how long requests on their way may go on with the module that began them. Its VM lives as
 # long; Envoy does without a limit of its own for requests.
 _DRAIN_SECONDS: Final = 60
