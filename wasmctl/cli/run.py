@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -168,12 +169,13 @@ def _compose(
     if request.build:
         build_one(project, session, BuildRequest(live=True))
     written = write_compose_files(plan)
+    composed = relative(plan.folder / "docker-compose.yaml", session.cwd)
     names: list[JSONValue] = [str(path) for path in written]
     return Result(
         data={"folder": str(plan.folder), "files": names},
         lines=tuple(str(relative(path, session.cwd)) for path in written),
         afterwards=(
             *(() if written else ("nothing to write: the files are as they should be",)),
-            f"next: docker compose -f {relative(plan.folder, session.cwd)}/docker-compose.yaml up",
+            f"next: docker compose -f {shlex.quote(str(composed))} up",
         ),
     )
