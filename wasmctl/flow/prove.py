@@ -158,9 +158,9 @@ def _has_one(name: str, parts: Sequence[str]) -> bool:
 def _nothing_chosen(
     projects: Sequence[Project], session: Session, request: ProveRequest
 ) -> UsageError:
-    known = [
-        case.name for project in projects for file in _load(project, session) for case in file.cases
-    ]
+    files = [file for project in projects for file in _load(project, session)]
+    # Two projects may declare the same.
+    known = list(dict.fromkeys(case.name for file in files for case in file.cases))
     shown = " or ".join(f"`{name}`" for name in request.names)
     if not known:
         hint = "leave `-k` out: the module is loaded then"
