@@ -1,5 +1,7 @@
 """Where wasmctl keeps its own files: the XDG base directories, and files written whole or not.
 
+And the one digest that files are known by.
+
 https://specifications.freedesktop.org/basedir-spec/latest/
 """
 
@@ -18,6 +20,7 @@ __all__ = [
     "config_file",
     "home_folder",
     "replacing",
+    "sha256_of",
     "state_folder",
     "toolchain_folder",
 ]
@@ -59,6 +62,19 @@ def state_folder(env: Mapping[str, str]) -> Path:
 def toolchain_folder(env: Mapping[str, str]) -> Path:
     """Return the folder of the toolchains that wasmctl itself installed."""
     return _base(env, "XDG_DATA_HOME", ".local/share") / "wasmctl" / "toolchains"
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    # Not every start of the command line needs it.
+    from hashlib import file_digest
+
+    with path.open("rb") as stream:
+        return file_digest(stream, "sha256").hexdigest()
 
 
 @contextlib.contextmanager

@@ -32,7 +32,8 @@ def register(app: typer.Typer) -> None:
         no_build: NoBuild = False,
     ) -> Result:
         """Build, and write the image as an OCI layout."""
-        from wasmctl.flow.ship import PackageRequest, packaged, tell_as_it_stands
+        from wasmctl.flow.build import tell_as_it_stands
+        from wasmctl.flow.ship import PackageRequest, packaged
         from wasmctl.oci.image import Format
         from wasmctl.oci.layout import write_layout
         from wasmctl.project.git import find_version

@@ -136,7 +136,8 @@ def _requests(
     opening: Opening | None,
 ) -> list[tuple[Project, PushRequest]]:
     # All that an image needs is loaded here, while the registry is already being reached.
-    from wasmctl.flow.ship import PackageRequest, PushRequest, tell_as_it_stands
+    from wasmctl.flow.build import tell_as_it_stands
+    from wasmctl.flow.ship import PackageRequest, PushRequest
     from wasmctl.oci.image import Format
 
     requests = []

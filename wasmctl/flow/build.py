@@ -1,25 +1,27 @@
-"""The first stretch of the road: projects → modules, one or several at once."""
+"""The first stretch of the road: projects → modules, one or several at once, or as they stand."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wasmctl import process
 from wasmctl.console import shown_size
-from wasmctl.errors import WasmctlError
+from wasmctl.errors import UsageError, WasmctlError
+from wasmctl.paths import sha256_of
 from wasmctl.project.project import Project
+from wasmctl.project.record import read_record
 from wasmctl.session import Session
 from wasmctl.toolchain.module import BuildRequest, Module
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
-__all__ = ["Outcome", "build_all", "build_one", "relative"]
+__all__ = ["Outcome", "as_it_stands", "build_all", "build_one", "relative", "tell_as_it_stands"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,32 @@ def build_one(project: Project, session: Session, request: BuildRequest) -> Modu
     shown = relative(module.path, session.cwd)
     session.console.say(f"{session.console.style(verb, 'green')} {shown} ({_facts(module)})")
     return module
+
+
+def tell_as_it_stands(project: Project, session: Session) -> None:
+    """Say that `dist/plugin.wasm` is shipped unbuilt, and whether it is what was built last.
+
+    Raises:
+        UsageError: there is none.
+    """
+    module = as_it_stands(project, session)
+    recorded = read_record(project.dist).get("module")
+    known = isinstance(recorded, Mapping) and recorded.get("sha256") == sha256_of(module)
+    because = "" if known else "; it is not what `wasmctl build` recorded"
+    session.console.say(f"taking {relative(module, session.cwd)} as it stands{because}")
+
+
+def as_it_stands(project: Project, session: Session) -> Path:
+    """Return the module that was built last, or put there.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if not project.module.exists():
+        shown = relative(project.module, session.cwd)
+        hint = "build it: `wasmctl build`"
+        raise UsageError("not-built", f"there is no `{shown}`", hint=hint)
+    return project.module
 
 
 @contextlib.contextmanager

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from wasmctl.cases.model import Case, CaseFile, Plugin
 from wasmctl.errors import UsageError
-from wasmctl.flow.build import build_all, relative
-from wasmctl.flow.ship import sha256_of, tell_as_it_stands
+from wasmctl.flow.build import build_all, relative, tell_as_it_stands
+from wasmctl.paths import sha256_of
 from wasmctl.project.case_files import digest_cases, find_case_files
 from wasmctl.project.configuration import plugin_configuration
 from wasmctl.project.record import note_test

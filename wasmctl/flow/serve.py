@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from wasmctl.envoy.find import find_envoy
 from wasmctl.errors import UsageError, WasmctlError
-from wasmctl.flow.build import build_one
+from wasmctl.flow.build import build_one, tell_as_it_stands
 from wasmctl.flow.events import Event
 from wasmctl.flow.rebuild import Rebuilder
 from wasmctl.flow.serving import HOST, Served, ServeRequest, Serving, digest_of
@@ -57,8 +57,6 @@ def serve_project(
     if request.build:
         module = build_one(project, session, BuildRequest(live=True)).path
     else:
-        from wasmctl.flow.ship import tell_as_it_stands
-
         tell_as_it_stands(project, session)
         module = project.module
     if rebuilder is not None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from wasmctl.flow import events
 from wasmctl.flow.events import Event
 from wasmctl.flow.rebuild import Rebuilder, Rebuilt
 from wasmctl.flow.telling import LogLevel, LogTeller, envoy_level
+from wasmctl.paths import sha256_of
 from wasmctl.project.configuration import plugin_configuration, read_configuration
 from wasmctl.project.project import Project
 from wasmctl.session import Session
@@ -319,8 +319,7 @@ def _refusal(rejected: Rejected) -> WasmctlError:
 
 def digest_of(path: Path) -> str:
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         message = f"`{path}` cannot be read: {(error.strerror or str(error)).lower()}"
         raise Unreadable("no-module", message, hint="build it: `wasmctl build`") from error

@@ -6,7 +6,6 @@ What only images need is imported where they are made.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from wasmctl.console import shown_size
 from wasmctl.errors import Refused, UsageError
-from wasmctl.flow.build import build_one, relative
+from wasmctl.flow.build import as_it_stands, build_one, relative
+from wasmctl.paths import sha256_of
 from wasmctl.project.case_files import digest_cases, find_case_files
 from wasmctl.project.git import find_commit, find_source, find_version
 from wasmctl.project.project import Project
@@ -35,8 +35,6 @@ __all__ = [
     "Shipped",
     "packaged",
     "push_project",
-    "sha256_of",
-    "tell_as_it_stands",
 ]
 
 
@@ -53,27 +51,6 @@ class PackageRequest:
     format: Format
     annotate_git: bool = False
     build: bool = True
-
-
-def tell_as_it_stands(project: Project, session: Session) -> None:
-    """Say that `dist/plugin.wasm` is shipped unbuilt, and whether it is what was built last.
-
-    Raises:
-        UsageError: there is none.
-    """
-    module = _as_it_stands(project, session)
-    recorded = read_record(project.dist).get("module")
-    known = isinstance(recorded, Mapping) and recorded.get("sha256") == sha256_of(module)
-    because = "" if known else "; it is not what `wasmctl build` recorded"
-    session.console.say(f"taking {relative(module, session.cwd)} as it stands{because}")
-
-
-def _as_it_stands(project: Project, session: Session) -> Path:
-    if not project.module.exists():
-        shown = relative(project.module, session.cwd)
-        hint = "build it: `wasmctl build`"
-        raise UsageError("not-built", f"there is no `{shown}`", hint=hint)
-    return project.module
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +77,7 @@ def _ingredients(project: Project, session: Session, request: PackageRequest) ->
     if request.build:
         module = build_one(project, session, BuildRequest(live=True)).path
     else:
-        module = _as_it_stands(project, session)
+        module = as_it_stands(project, session)
     description = describe_module(module)
     annotations = image_annotations(
         title=project.name,
@@ -310,9 +287,3 @@ def _created_time(env: Mapping[str, str]) -> int:
         message = f"`SOURCE_DATE_EPOCH` is no number of seconds since 1970: `{text}`"
         raise UsageError("bad-epoch", message, hint="unset it, or set it to a number")
     return int(text)
-
-
-def sha256_of(path: Path) -> str:
-    """Return the hexadecimal SHA-256 of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

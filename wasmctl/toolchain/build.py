@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import hashlib
 import mmap
 import os
 import shutil
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wasmctl.errors import ToolFailed, Unreadable, UsageError
-from wasmctl.paths import replacing
+from wasmctl.paths import replacing, sha256_of
 from wasmctl.process import is_stopping
 from wasmctl.project.record import ensure_dist, read_record, write_record
 from wasmctl.toolchain.job import Compile, Compiled, Job
@@ -138,7 +137,7 @@ def _record_of(project: Project, place: Path) -> Mapping[str, JSONValue]:
     if place != project.module or not isinstance(module, Mapping):
         return {}
     try:
-        sha256 = _digest(place)
+        sha256 = sha256_of(place)
     except FileNotFoundError:
         return {}
     same = (sha256, project.toolchain) == (module.get("sha256"), module.get("toolchain"))
@@ -155,8 +154,8 @@ def _put_in_place(job: Job, path: Path) -> tuple[str, int]:
     _require_module(job, path)
     # What a toolchain leaves in its place is what the record was true of a moment ago.
     recorded = job.recorded_sha256
-    sha256 = recorded if path == place and recorded else _digest(path)
-    if path != place and not (place.is_file() and _digest(place) == sha256):
+    sha256 = recorded if path == place and recorded else sha256_of(path)
+    if path != place and not (place.is_file() and sha256_of(place) == sha256):
         with path.open("rb") as source, replacing(place) as target:
             shutil.copyfileobj(source, target, 1 << 20)
     return sha256, place.stat().st_size
@@ -248,8 +247,3 @@ def _telling_obstacles(place: Path) -> Iterator[None]:
         where = error.filename if isinstance(error.filename, str) else place
         reason = (error.strerror or str(error)).lower()
         raise UsageError("cannot-write", f"`{where}`: {reason}", hint=hint) from error
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from wasmctl.paths import sha256_of
 
 if TYPE_CHECKING:
     from wasmctl.project.project import Project
@@ -86,8 +87,7 @@ class Job:
 
     def is_recorded(self, path: Path) -> bool:
         """Return whether a file holds the very module that the record describes."""
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest() == self.recorded_sha256
+        return sha256_of(path) == self.recorded_sha256
 
     def _recorded(self, key: str) -> JSONValue:
         module = self.record.get("module")
