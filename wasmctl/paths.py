@@ -1,6 +1,6 @@
 """Where wasmctl keeps its own files: the XDG base directories, and files written whole or not.
 
-And the one digest that files are known by.
+And how a file is called: from the folder where one is, and by its content.
 
 https://specifications.freedesktop.org/basedir-spec/latest/
 """
@@ -19,6 +19,7 @@ __all__ = [
     "cache_folder",
     "config_file",
     "home_folder",
+    "relative",
     "replacing",
     "sha256_of",
     "state_folder",
@@ -62,6 +63,11 @@ def state_folder(env: Mapping[str, str]) -> Path:
 def toolchain_folder(env: Mapping[str, str]) -> Path:
     """Return the folder of the toolchains that wasmctl itself installed."""
     return _base(env, "XDG_DATA_HOME", ".local/share") / "wasmctl" / "toolchains"
+
+
+def relative(path: Path, folder: Path) -> Path:
+    """Return `path` as it is called from `folder`; as it is where it does not lie below."""
+    return path.relative_to(folder) if path.is_relative_to(folder) else path
 
 
 def sha256_of(path: Path) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wasmctl.cases.report import counted, reason
+from wasmctl.paths import relative
 
 if TYPE_CHECKING:
     from wasmctl.cases.results import CaseResult
@@ -26,7 +27,7 @@ def annotation(result: CaseResult, workspace: Path) -> str:
     """
     words = {"refused": "was refused", "proxy": "had no Envoy"}.get(result.outcome, "failed")
     title = f"{result.name} {words} (Envoy {result.envoy})"
-    properties = f"file={_property(_from(result.file, workspace))},line={result.line}"
+    properties = f"file={_property(str(relative(result.file, workspace)))},line={result.line}"
     return f"::error {properties},title={_property(title)}::{_data(_told(result))}"
 
 
@@ -36,7 +37,7 @@ def step_summary(results: Sequence[CaseResult], workspace: Path) -> str:
     for result in results:
         if result.outcome in {"passed", "not-run"}:
             continue
-        where = f"{_from(result.file, workspace)}:{result.line}"
+        where = f"{relative(result.file, workspace)}:{result.line}"
         lines.append(f"- {result.outcome}: {_code(result.name)} ({where}, Envoy {result.envoy})")
         lines += [f"  - {_code(line)}" for line in _told(result).splitlines()]
     return "\n".join(lines).rstrip() + "\n"
@@ -48,10 +49,6 @@ def _told(result: CaseResult) -> str:
         for difference in result.differences
     ]
     return "\n".join([*lines, *reason(result)]) or result.outcome
-
-
-def _from(path: Path, workspace: Path) -> str:
-    return str(path.relative_to(workspace) if path.is_relative_to(workspace) else path)
 
 
 def _code(text: str) -> str:

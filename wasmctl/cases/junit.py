@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
 
 from wasmctl.cases.report import Layout, case_file_stem, details, reason
+from wasmctl.paths import relative
 
 if TYPE_CHECKING:
     from wasmctl.cases.results import CaseResult
@@ -37,7 +38,7 @@ def make_junit(results: Sequence[CaseResult], cwd: Path) -> bytes:
     for result in results:
         suites.setdefault((result.file, result.envoy), []).append(result)
     for (file, envoy), members in suites.items():
-        shown = str(file.relative_to(cwd) if file.is_relative_to(cwd) else file)
+        shown = str(relative(file, cwd))
         sums = _sums(members, name=f"{shown} (Envoy {envoy})")
         skipped = sum(member.outcome == "not-run" for member in members)
         suite = ET.SubElement(root, "testsuite", {**sums, "skipped": str(skipped)})

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from wasmctl.console import printable
+from wasmctl.paths import relative
 
 if TYPE_CHECKING:
     from wasmctl.cases.results import CaseOutcome, CaseResult
@@ -197,7 +198,7 @@ def case_file_stem(path: Path) -> str:
 
 
 def _path(path: Path, cwd: Path) -> str:
-    return _shown(str(path.relative_to(cwd) if path.is_relative_to(cwd) else path))
+    return _shown(str(relative(path, cwd)))
 
 
 def _shown(text: str) -> str:

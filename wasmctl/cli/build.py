@@ -9,6 +9,7 @@ import typer
 
 from wasmctl.cli.options import Package
 from wasmctl.errors import UsageError
+from wasmctl.paths import relative
 from wasmctl.results import ErrorItem, JSONValue, Result
 from wasmctl.session import Session
 
@@ -88,7 +89,7 @@ def _result(outcomes: tuple[Outcome, ...], session: Session) -> Result:
         session.console.error(f"{project.folder}: {error.message}", error.hint, error.output)
     return Result(
         data={"modules": [module_data(module) for module in modules]},
-        lines=tuple(_shown(module.path, session.cwd) for module in modules),
+        lines=tuple(str(relative(module.path, session.cwd)) for module in modules),
         exit_code=max((int(error.exit_code) for _, error in errors), default=0),
         errors=tuple(
             ErrorItem(
@@ -97,7 +98,3 @@ def _result(outcomes: tuple[Outcome, ...], session: Session) -> Result:
             for project, error in errors
         ),
     )
-
-
-def _shown(path: Path, cwd: Path) -> str:
-    return str(path.relative_to(cwd) if path.is_relative_to(cwd) else path)

@@ -9,6 +9,7 @@ import typer
 
 from wasmctl.cli.options import CaFile, Insecure, PasswordStdin, PlainHttp, Username
 from wasmctl.console import shown_size
+from wasmctl.paths import relative
 from wasmctl.results import Result
 from wasmctl.session import Session
 
@@ -67,7 +68,7 @@ def register(app: typer.Typer) -> None:
         ) as advance:
             module = unpack_module(image, path, advance=advance)
         session.console.say(f"pulled {name} ({shown_size(module.size)}, {module.format})")
-        shown = path.relative_to(session.cwd) if path.is_relative_to(session.cwd) else path
+        shown = relative(path, session.cwd)
         return Result(
             data={
                 "reference": name,

@@ -158,8 +158,9 @@ def _serve(project: Project, session: Session, request: ServeRequest) -> Result:
 def _compose(
     project: Project, session: Session, request: ServeRequest, folder: Path, *, force: bool
 ) -> Result:
-    from wasmctl.flow.build import build_one, relative
+    from wasmctl.flow.build import build_one
     from wasmctl.flow.compose import plan_compose_files, write_compose_files
+    from wasmctl.paths import relative
     from wasmctl.toolchain.module import BuildRequest
 
     if request.watch:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from wasmctl.console import printable, shown_size
 from wasmctl.flow import events
-from wasmctl.flow.build import relative
 from wasmctl.flow.serve import request_to_try
+from wasmctl.paths import relative
 from wasmctl.results import JSONValue
 from wasmctl.session import Session
 

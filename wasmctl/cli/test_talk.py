@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from wasmctl.cases.report import Layout, case_data, counted, details, headline, reason, summary
 from wasmctl.cases.results import CaseResult
 from wasmctl.errors import ExitCode
-from wasmctl.flow.build import relative
-from wasmctl.paths import replacing
+from wasmctl.paths import relative, replacing
 from wasmctl.results import ErrorItem, JSONValue, Result
 
 if TYPE_CHECKING:

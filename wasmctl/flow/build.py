@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from wasmctl import process
 from wasmctl.console import shown_size
 from wasmctl.errors import UsageError, WasmctlError
-from wasmctl.paths import sha256_of
+from wasmctl.paths import relative, sha256_of
 from wasmctl.project.project import Project
 from wasmctl.project.record import read_record
 from wasmctl.session import Session
@@ -21,7 +21,7 @@ from wasmctl.toolchain.module import BuildRequest, Module
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
-__all__ = ["Outcome", "as_it_stands", "build_all", "build_one", "relative", "tell_as_it_stands"]
+__all__ = ["Outcome", "as_it_stands", "build_all", "build_one", "tell_as_it_stands"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,8 +141,3 @@ def _facts(module: Module) -> str:
 
 def _label(project: Project, session: Session) -> str:
     return str(relative(project.folder, session.cwd))
-
-
-def relative(path: Path, cwd: Path) -> Path:
-    """Return `path` as it is called from `cwd`."""
-    return path.relative_to(cwd) if path.is_relative_to(cwd) else path

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from wasmctl.console import shown_size
 from wasmctl.errors import Refused, UsageError
-from wasmctl.flow.build import as_it_stands, build_one, relative
-from wasmctl.paths import sha256_of
+from wasmctl.flow.build import as_it_stands, build_one
+from wasmctl.paths import relative, sha256_of
 from wasmctl.project.case_files import digest_cases, find_case_files
 from wasmctl.project.git import find_commit, find_source, find_version
 from wasmctl.project.project import Project

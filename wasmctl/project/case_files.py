@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wasmctl.errors import UsageError
+from wasmctl.paths import relative
 from wasmctl.project.configuration import plugin_configuration
 from wasmctl.project.settings import TestSettings
 
@@ -49,7 +50,7 @@ def digest_cases(project: Project) -> str:
     digest = hashlib.sha256((plugin_configuration(project) or "").encode())
     for path in find_case_files(project):
         content = path.read_bytes()
-        name = path.relative_to(project.folder) if path.is_relative_to(project.folder) else path
+        name = relative(path, project.folder)
         digest.update(f"\0{name}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()
