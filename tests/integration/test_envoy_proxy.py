@@ -25,6 +25,7 @@ from tests.integration.proxies import (
     started,
     unpacked,
 )
+from tests.integration.streams import receive_until
 from wasmctl.envoy.bootstrap import Cluster, Listener, Service, WasmPlugin
 from wasmctl.envoy.envoy import Envoy
 from wasmctl.envoy.logs import plugin_line
@@ -180,7 +181,7 @@ def test_requests_in_flight_are_answered_while_the_module_is_replaced(tmp_path: 
 
     async def ask_again(stream: Stream) -> bytes:
         stream.write(b"GET /0 HTTP/1.1\r\nhost: x\r\n\r\n")
-        gathered = await stream.receive_until(lambda data: data.endswith(b"done"), timeout=5)
+        gathered = await receive_until(stream, lambda data: data.endswith(b"done"), timeout=5)
         return gathered.data.lower()
 
     once(test)
@@ -201,12 +202,12 @@ def test_tcp_goes_through_the_plugin_to_the_cluster(tmp_path: Path) -> None:
                 client = await connect(*through)
                 client.write(b"ping")
                 accepted = await server.accept()
-                assert (await accepted.receive_until(4, timeout=5)).data == b"ping"
+                assert (await receive_until(accepted, 4, timeout=5)).data == b"ping"
                 accepted.write(b"pong")
-                assert (await client.receive_until(4, timeout=5)).data == b"pong"
+                assert (await receive_until(client, 4, timeout=5)).data == b"pong"
                 echoed = await connect(*echoing)
                 echoed.write(b"echo")
-                assert (await echoed.receive_until(4, timeout=5)).data == b"echo"
+                assert (await receive_until(echoed, 4, timeout=5)).data == b"echo"
                 for stream in (client, accepted, echoed):
                     stream.close()
                 assert set(texts(await proxy.barrier())) == {("t", "connected")}

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.plain_envoy import envoy_before
+from tests.integration.streams import receive_until
 from wasmctl.wire.client import exchange
 from wasmctl.wire.grpc import GrpcStatus, frame, grpc_reply, grpc_status, unframe
 from wasmctl.wire.messages import Broken, Headers, Received, Reply, Request, Response, Version
@@ -199,16 +200,16 @@ def talk(play: Callable[[Stream, Stream], Awaitable[None]], folder: Path) -> Non
 def test_both_ends_of_a_connection_talk_and_end(tmp_path: Path) -> None:
     async def play(client: Stream, upstream: Stream) -> None:
         client.write(b"AUTH 1234\r\n")
-        assert (await upstream.receive_until(11, timeout=5)).data == b"AUTH 1234\r\n"
+        assert (await receive_until(upstream, 11, timeout=5)).data == b"AUTH 1234\r\n"
         upstream.write(b"OK\r\n")
-        assert (await client.receive_until(4, timeout=5)).stopped == "enough"
+        assert (await receive_until(client, 4, timeout=5)).stopped == "enough"
         client.end()
-        ended = await upstream.receive_until(1, timeout=5)
+        ended = await receive_until(upstream, 1, timeout=5)
         assert (ended.data, ended.stopped) == (b"", "closed")
         upstream.write(b"late")
-        assert (await client.receive_until(4, timeout=5)).data == b"late"
+        assert (await receive_until(client, 4, timeout=5)).data == b"late"
         upstream.end()
-        assert (await client.receive_until(1, timeout=5)).stopped == "closed"
+        assert (await receive_until(client, 1, timeout=5)).stopped == "closed"
 
     talk(play, tmp_path)
 
@@ -216,6 +217,6 @@ def test_both_ends_of_a_connection_talk_and_end(tmp_path: Path) -> None:
 def test_fifty_megabytes_travel_over_tcp(tmp_path: Path) -> None:
     async def play(client: Stream, upstream: Stream) -> None:
         client.write(bytes(BIG))
-        assert len((await upstream.receive_until(BIG, timeout=10)).data) == BIG
+        assert len((await receive_until(upstream, BIG, timeout=10)).data) == BIG
 
     talk(play, tmp_path)

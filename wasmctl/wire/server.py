@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Final
 
 from wasmctl.wire import http1
@@ -17,8 +18,6 @@ Answer = Callable[[Received], Awaitable[Reply]]
 
 # RFC 9113, 3.4: how a client begins that knows the server to speak HTTP/2.
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-# Seconds before the next try where the system has no socket left for a connection.
-_NO_SOCKET_PAUSE: Final = 0.05
 
 
 @contextlib.asynccontextmanager
@@ -58,14 +57,12 @@ async def _accept(listening: Listening, answer: Answer) -> None:
     connections: set[asyncio.Task[None]] = set()
     try:
         while True:
-            try:
-                stream = await listening.accept()
-            except OSError:
-                await asyncio.sleep(_NO_SOCKET_PAUSE)
-                continue
+            stream = await listening.accept()
             connection = asyncio.create_task(_converse(stream, answer))
             connections.add(connection)
             connection.add_done_callback(connections.discard)
+            # Not by the task itself: one that is cancelled before its first step does nothing.
+            connection.add_done_callback(partial(_close, stream))
     finally:
         for connection in connections:
             connection.cancel()
@@ -75,18 +72,19 @@ async def _accept(listening: Listening, answer: Answer) -> None:
 async def _converse(stream: Stream, answer: Answer) -> None:
     # A client that goes, or sends what is no HTTP, is its own business.
     with contextlib.suppress(OSError, Broken):
-        try:
-            first = b""
-            while len(first) < len(_PREFACE) and _PREFACE.startswith(first):
-                data = await stream.receive()
-                if not data:
-                    break
-                first += data
-            if first.startswith(_PREFACE):
-                from wasmctl.wire import http2
+        first = b""
+        while len(first) < len(_PREFACE) and _PREFACE.startswith(first):
+            data = await stream.receive()
+            if not data:
+                break
+            first += data
+        if first.startswith(_PREFACE):
+            from wasmctl.wire import http2
 
-                await http2.answer_requests(stream, first, answer)
-            else:
-                await http1.answer_requests(stream, first, answer)
-        finally:
-            stream.close()
+            await http2.answer_requests(stream, first, answer)
+        else:
+            await http1.answer_requests(stream, first, answer)
+
+
+def _close(stream: Stream, _: asyncio.Task[None]) -> None:
+    stream.close()

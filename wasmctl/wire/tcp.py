@@ -1,4 +1,4 @@
-"""TCP on asyncio: streams that connect, listen, send, and receive until something is there.
+"""TCP on asyncio: streams that connect, listen, send and receive.
 
 Owns the sockets of this room. Works on sockets instead of asyncio's transports, which drop what
 has arrived when a write fails, and with it the answer of a server that closed early.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import itertools
 import os
@@ -16,20 +17,21 @@ import struct
 import sys
 import termios
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
 
 from wasmctl.wire.messages import Broken
 
-__all__ = ["Gathered", "Listening", "Stopped", "Stream", "connect", "listen"]
+__all__ = ["Listening", "Stream", "connect", "listen"]
 
 # What a resolver says of a host: family, kind, protocol, canonical name, address.
 _Found = Sequence[tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[object, ...]]]
-Stopped = Literal["enough", "closed", "reset", "timeout"]
 
 _READ_SIZE: Final = 1 << 16
 _CONNECTIONS_WAITING: Final = 512
+# What a connection may lack for the moment, and seconds before the next try (accept(2)).
+_NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_NO_ROOM_PAUSE: Final = 0.05
 # How much may wait for the peer before `drained` waits too.
 _HIGH_WATER: Final = 1 << 18
 # Linux takes at most 1024 buffers at once (IOV_MAX).
@@ -39,14 +41,6 @@ _ACKNOWLEDGEMENT_POLL: Final = 0.001
 # sys/socket.h of macOS: bytes not yet acknowledged.
 _SO_NWRITE: Final = 0x1024
 _LINGER_NOTHING: Final = struct.pack("ii", 1, 0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gathered:
-    """What `receive_until` got, and why it stopped there."""
-
-    data: bytes
-    stopped: Stopped
 
 
 class Stream:
@@ -61,7 +55,6 @@ class Stream:
         self._socket = connected
         self._number = connected.fileno()
         self._loop = asyncio.get_running_loop()
-        self._ahead = bytearray()
         self._backlog: deque[memoryview] = deque()
         self._waiting = 0
         self._watched = False
@@ -80,44 +73,7 @@ class Stream:
         Raises:
             OSError: the connection was reset.
         """
-        if self._ahead:
-            data = bytes(self._ahead)
-            self._ahead.clear()
-            return data
         return await self._loop.sock_recv(self._socket, _READ_SIZE)
-
-    async def receive_until(
-        self,
-        enough: int | Callable[[bytes], bool],
-        *,
-        timeout: float,
-    ) -> Gathered:
-        """Gather bytes until there are `enough`, the peer ends, or `timeout` seconds have passed.
-
-        Bytes beyond a number stay for the next call; with a predicate all that came is taken.
-        """
-        stopped: Stopped = "enough"
-        try:
-            async with asyncio.timeout(timeout):
-                while not self._has(enough):
-                    data = await self._loop.sock_recv(self._socket, _READ_SIZE)
-                    if not data:
-                        stopped = "closed"
-                        break
-                    self._ahead += data
-        except TimeoutError:
-            stopped = "timeout"
-        except OSError:
-            stopped = "reset"
-        size = enough if isinstance(enough, int) else len(self._ahead)
-        data = bytes(self._ahead[:size])
-        del self._ahead[:size]
-        return Gathered(data=data, stopped=stopped)
-
-    def _has(self, enough: int | Callable[[bytes], bool]) -> bool:
-        if isinstance(enough, int):
-            return len(self._ahead) >= enough
-        return enough(bytes(self._ahead))
 
     def write(self, *pieces: bytes | memoryview) -> None:
         """Send, keeping what the peer does not take yet. Never waits, never raises: see `lost`."""
@@ -221,7 +177,7 @@ class Listening:
         self.host, self.port = listener.getsockname()
 
     async def accept(self) -> Stream:
-        """Return the next connection."""
+        """Return the next connection, waiting also for the system to have room for it."""
         loop = asyncio.get_running_loop()
         while True:
             try:
@@ -229,6 +185,10 @@ class Listening:
                 return Stream(connected)
             except ConnectionAbortedError:
                 continue
+            except OSError as error:
+                if error.errno not in _NO_ROOM:
+                    raise
+                await asyncio.sleep(_NO_ROOM_PAUSE)
 
 
 @contextlib.asynccontextmanager
