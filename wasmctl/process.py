@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shutil
 import signal
 import subprocess
 import threading
@@ -21,13 +20,13 @@ from pathlib import Path
 from typing import IO
 
 from wasmctl.errors import ToolFailed, ToolMissing, UsageError, WasmctlError
+from wasmctl.interruptions import interruptions_held
 from wasmctl.terminal import LentTerminal, Talk
 
 __all__ = [
     "Completed",
     "Service",
     "capture",
-    "find_program",
     "follow",
     "is_stopping",
     "serving",
@@ -36,7 +35,6 @@ __all__ = [
 
 # How long children are given after each signal before the next, harder one (seconds).
 _GRACE = ((signal.SIGINT, 0.3), (signal.SIGTERM, 0.2), (signal.SIGKILL, 5.0))
-_INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 # Becomes the program that it is given, in the same process, and leaves behind a watcher in its
 # group. The watcher's input is a pipe whose other end only we hold: it ends when we end, however
@@ -65,13 +63,6 @@ class Completed:
     stdout: str
     stderr: str
     seconds: float
-
-
-def find_program(name: str, env: Mapping[str, str]) -> Path | None:
-    """Return the absolute path of what `name` means on the environment's PATH, or None."""
-    found = shutil.which(name, path=env.get("PATH", os.defpath))
-    # A relative entry of PATH counts from our folder, not from that of the child.
-    return None if found is None else Path(found).absolute()
 
 
 def capture(
@@ -271,7 +262,7 @@ def _started(
     """Yield a running child; whatever ends the block but its end stops the child's whole group."""
     child = None
     try:
-        with _interruptions_held(), _running_lock:
+        with interruptions_held(), _running_lock:
             child = _spawn(argv, env=env, cwd=cwd, streams=streams, new_session=new_session)
             _running.add(child)
         yield child
@@ -330,26 +321,6 @@ def _not_started(program: str, cwd: Path | None, error: OSError) -> WasmctlError
 
 
 @contextlib.contextmanager
-def _interruptions_held() -> Iterator[None]:
-    """Put interruptions off to the end of the block: no child is forgotten halfway."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # interruptions reach the main thread only
-        return
-    caught: list[int] = []
-    before = {number: signal.getsignal(number) for number in _INTERRUPTIONS}
-    ours = {number: action for number, action in before.items() if callable(action)}
-    for number in ours:
-        signal.signal(number, lambda number, _frame: caught.append(number))
-    try:
-        yield
-    finally:
-        for number, action in ours.items():
-            signal.signal(number, action)
-        if caught:
-            raise KeyboardInterrupt
-
-
-@contextlib.contextmanager
 def _stopped_after(seconds: float, child: subprocess.Popen[bytes]) -> Iterator[threading.Event]:
     """Stop `child` when the block takes longer; the event tells whether it did."""
     expired = threading.Event()
@@ -383,7 +354,7 @@ def _wait(child: subprocess.Popen[bytes], terminal: LentTerminal | None = None) 
 
 
 def _stop(children: Collection[subprocess.Popen[bytes]]) -> None:
-    with _interruptions_held():
+    with interruptions_held():
         for number, seconds in _GRACE:
             _signal_groups(children, number)
             deadline = time.monotonic() + seconds

@@ -6,15 +6,15 @@ Starts nothing: whether a program works, and which version it is, shows when it 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from wasmctl.paths import toolchain_folder
-from wasmctl.process import find_program
 
-__all__ = ["Place", "Wheel", "installed_versions", "places_of", "resolve_program"]
+__all__ = ["Place", "Wheel", "find_program", "installed_versions", "places_of", "resolve_program"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +47,13 @@ class Place:
     def has_program(self) -> bool:
         """Whether a file that can be run is there."""
         return self.path.is_file() and os.access(self.path, os.X_OK)
+
+
+def find_program(name: str, env: Mapping[str, str]) -> Path | None:
+    """Return the absolute path of what `name` means on the environment's PATH, or None."""
+    found = shutil.which(name, path=env.get("PATH", os.defpath))
+    # A relative entry of PATH counts from our folder, not from that of the child.
+    return None if found is None else Path(found).absolute()
 
 
 def resolve_program(text: str, env: Mapping[str, str], folder: Path) -> Path | None:

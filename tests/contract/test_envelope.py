@@ -31,6 +31,25 @@ def test_a_usage_error_is_one_document_and_exit_2(
     assert document["errors"][0]["hint"] == f"see `wasmctl {verb} --help`"
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("test", "--jobs", "0"), "invalid value for `--jobs`: 0 is not at least 1"),
+        (("test", "--jobs", "x"), "invalid value for `--jobs`: `x` is not a whole number"),
+        (("run", "--port", "-1"), "invalid value for `--port`: -1 is not between 0 and 65535"),
+        (
+            ("run", "--port", "65536"),
+            "invalid value for `--port`: 65536 is not between 0 and 65535",
+        ),
+    ],
+)
+def test_a_number_out_of_its_range_is_exit_2(
+    words: tuple[str, ...], message: str, wasmctl: CommandLine, tmp_path: Path
+) -> None:
+    said = wasmctl(*words, cwd=tmp_path)
+    assert (said.code, said.err.splitlines()[0]) == (2, f"error: {message}")
+
+
 @pytest.mark.parametrize("verb", ["build", "package", "push"])
 def test_a_folder_without_a_project_is_exit_2(
     verb: str, wasmctl: CommandLine, tmp_path: Path

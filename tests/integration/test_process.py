@@ -19,7 +19,8 @@ from pathlib import Path
 import pytest
 
 from wasmctl.errors import ToolFailed, ToolMissing, UsageError
-from wasmctl.process import Completed, capture, find_program, follow
+from wasmctl.process import Completed, capture, follow
+from wasmctl.programs import find_program
 
 ENV = {"PATH": os.environ["PATH"], "HOME": "/", "TERM": "xterm-256color"}
 

@@ -119,7 +119,7 @@ def test_nothing_is_left_when_the_block_fails(tmp_path: Path) -> None:
     ):
         raise RuntimeError
     assert service.exit_code is not None
-    assert not group_of(service.pid)
+    until(lambda: not group_of(service.pid))
 
 
 def test_nothing_is_left_of_a_service_that_ended_itself(tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Final
 
 from wasmctl.cases.matches import compare_bytes, compare_headers, compare_without, holds
 from wasmctl.cases.model import (
+    EqualTo,
     Expect,
     ExpectedLine,
     ExpectedRequest,
@@ -32,6 +35,8 @@ __all__ = [
     "unlisted_errors",
 ]
 
+# One label at the end, as proxy-wasm's examples join it to the name.
+_LABEL: Final = re.compile(r"[_.,;](?P<label>[A-Za-z][A-Za-z0-9]*=[^=]*)$")
 _SERIOUS: Final[frozenset[Level]] = frozenset({"error", "critical"})
 
 
@@ -202,7 +207,7 @@ def unlisted_errors(expects: Iterable[Expect], lines: Sequence[LogLine]) -> tupl
     """Return the error and critical lines that no part of the case expects."""
     listed = [wanted for expect in expects for wanted in expect.log or ()]
     return tuple(
-        Difference(where="log", expected="no error that is not listed", got=str(line))
+        Difference(where="log", expected="no error that `log` does not list", got=str(line))
         for line in lines
         if line.level in _SERIOUS and not any(_is(wanted, line) for wanted in listed)
     )
@@ -257,10 +262,24 @@ def _is_stat(raw: str, metric: Metric) -> bool:
 
 
 def _no_metric(metric: Metric, before: Mapping[str, int], after: Mapping[str, int]) -> str:
-    alike = [raw for raw in after if metric.name in raw]
-    near = [raw for raw in alike if raw not in before] or alike
-    names = sorted(_without_prefix(raw) for raw in near)
+    # What is new is the plug-in's; Envoy has hundreds of its own.
+    known = {_as_written(raw): raw not in before for raw in after}
+    alike = [name for name in known if metric.name in name]
+    alike += get_close_matches(_metric(metric), [name for name in known if known[name]], n=3)
+    near = [name for name in alike if known[name]] or alike
+    names = sorted(dict.fromkeys(near))
     return "no such metric" + (f"; there is {', '.join(names[:3])}" if names else "")
+
+
+def _as_written(raw: str) -> str:
+    """Return a raw name as a case file spells it, as far as labels can be told from it."""
+    raw = _without_prefix(raw)
+    if ";.;" in raw:
+        name, *labels = (part for part in raw.split(";.;") if part)
+        return f"{name}{{{','.join(label.replace('=.=', '=') for label in labels)}}}"
+    if (label := _LABEL.search(raw)) is None:
+        return raw
+    return f"{raw[: label.start()]}{{{label['label']}}}"
 
 
 def _without_prefix(raw: str) -> str:
@@ -290,5 +309,11 @@ def _counted(count: int, what: list[str]) -> str:
 
 
 def _summary(wanted: ExpectedRequest) -> str:
-    path = "" if wanted.path is None else shown_match(wanted.path)
+    match wanted.path:
+        case None:
+            path = ""
+        case EqualTo(value):
+            path = value.decode("utf-8", "backslashreplace")
+        case other:
+            path = f"path {shown_match(other)}"
     return f"{wanted.method or ''} {path}".strip()

@@ -19,6 +19,8 @@ __all__ = ["Conversation"]
 
 # What the proxy has said lies in the kernel by then: a look at it, no wait (seconds).
 _LOOK = 0.005
+# How long the proxy may take to the upstream before it is asked whether it has given up (seconds).
+_GLANCE = 0.05
 
 
 class _End:
@@ -81,15 +83,28 @@ class Conversation:
         for index, step in enumerate(steps):
             where = f"tcp[{index}].{step.side}"
             if step.side not in self._ends:
-                try:
-                    async with asyncio.timeout(max(_LOOK, self._deadline - time.monotonic())):
-                        self._ends[step.side] = _End(await self._accepted())
-                except TimeoutError:
+                stream = await self._upstream()
+                if stream is None:
+                    ended = self._ends["client"].ended
                     got = "the proxy did not connect to the upstream"
+                    got += f", and {ended} to the client" if ended else ""
                     return (Difference(where=where, expected="a connection", got=got),)
+                self._ends[step.side] = _End(stream)
             if found := await self._do(step, self._ends[step.side], where):
                 return found
         return ()
+
+    async def _upstream(self) -> Stream | None:
+        """Return the upstream's end; None where the proxy drops the client, or the time is up."""
+        client = self._ends["client"]
+        while (left := self._deadline - time.monotonic()) > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(left, _GLANCE)):
+                    return await self._accepted()
+            if client.ended:
+                return None
+            await client.gather(lambda: False, time.monotonic())
+        return None
 
     async def _do(self, step: TcpStep, end: _End, where: str) -> tuple[Difference, ...]:
         match step:

@@ -1,18 +1,19 @@
-"""A case's request as a command line for curl. Pure."""
+"""A case's request as a command line for curl, and how to serve the plug-in for it. Pure."""
 
 from __future__ import annotations
 
 import shlex
 from typing import Final
 
-from wasmctl.cases.model import Request
+from wasmctl.cases.model import Plugin, Request
 
-__all__ = ["curl_command"]
+__all__ = ["curl_command", "run_command"]
 
 # The port of `wasmctl run`.
 _ADDRESS: Final = "http://127.0.0.1:18000"
 # A longer body would bury the rest of the line.
 _LONGEST_BODY: Final = 2000
+_LONGEST_CONFIGURATION: Final = 300
 
 
 def curl_command(request: Request, address: str = _ADDRESS) -> str:
@@ -40,6 +41,18 @@ def curl_command(request: Request, address: str = _ADDRESS) -> str:
     arguments.append(f"{address}{request.path}")
     line = before + " ".join(map(_quoted, arguments))
     return f"{line}  # {'; '.join(notes)}" if notes else line
+
+
+def run_command(plugin: Plugin) -> str:
+    """Return the line for bash that serves the plug-in with this configuration.
+
+    A long one is left to a file, which the line names `FILE`.
+    """
+    if plugin.configuration is None:
+        return "wasmctl run"
+    if len(plugin.configuration) > _LONGEST_CONFIGURATION:
+        return "wasmctl run --config-file FILE"
+    return f"wasmctl run --config {_quoted(plugin.configuration)}"
 
 
 def _header(name: bytes, value: bytes) -> str:

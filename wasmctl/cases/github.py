@@ -19,7 +19,7 @@ __all__ = ["annotation", "step_summary"]
 
 
 def annotation(result: CaseResult, workspace: Path) -> str:
-    """Return the workflow command that marks a case's line.
+    """Return the workflow command that marks a case's line, of several steps the one's.
 
     Args:
         result: of a case that did not pass.
@@ -27,7 +27,9 @@ def annotation(result: CaseResult, workspace: Path) -> str:
     """
     words = {"refused": "was refused", "proxy": "had no Envoy"}.get(result.outcome, "failed")
     title = f"{result.name} {words} (Envoy {result.envoy})"
-    properties = f"file={_property(str(relative(result.file, workspace)))},line={result.line}"
+    lines = [item.line for item in result.differences if item.line is not None]
+    line = lines[0] if lines else result.line
+    properties = f"file={_property(str(relative(result.file, workspace)))},line={line}"
     return f"::error {properties},title={_property(title)}::{_data(_told(result))}"
 
 

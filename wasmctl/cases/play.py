@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, assert_never
 
 from wasmctl.cases.compare import (
@@ -89,8 +90,11 @@ class Player:
         single = len(self._case.steps) == 1
         for index, step in enumerate(self._case.steps):
             self._failed = bool(found)
-            where = "" if single and isinstance(step, Single) else f"steps[{index}]."
-            found += await self._step(step, where)
+            if single and isinstance(step, Single):
+                found += await self._step(step, "")
+            else:
+                where = f"steps[{index}]."
+                found += _with_lines(await self._step(step, where), step, where)
         self._failed = bool(found)
         mark = _Mark(self._metrics)
         found += await self._settled(self._case.expect, mark, "")
@@ -137,7 +141,8 @@ class Player:
             if isinstance(got, Broken) and got.kind == "timeout" and found:
                 found = (_explain_timeout(found[0], self._scene.upstream[mark.upstream :]),)
             self._failed = self._failed or bool(found)
-            return (*found, *await self._settled(singles[0].expect, mark, where))
+            settled = await self._settled(singles[0].expect, mark, where)
+            return (*found, *_explain_silence(settled, got, f"{where}upstream"))
         found = tuple(
             difference
             for index, (single, answer) in enumerate(zip(singles, answers, strict=True))
@@ -182,8 +187,13 @@ class Player:
         found: list[Difference] = []
         lacking = False
         for place, wanted, got in self._servers(expect, mark):
-            found += (told := compare_requests(wanted, got, f"{where}{place}"))
-            lacking = lacking or bool(told and len(got) < len(wanted))
+            told = compare_requests(wanted, got, f"{where}{place}")
+            if told and len(got) < len(wanted):
+                lacking = True
+                told = tuple(
+                    replace(one, got=one.got + self._elsewhere(place, mark)) for one in told
+                )
+            found += told
         if expect.log is not None:
             found += (told := compare_log(expect.log, self._watch.lines[mark.lines :], where))
             lacking = lacking or bool(told and expect.log)
@@ -208,6 +218,21 @@ class Player:
                 calls = _once(calls)
             yield f"callouts.{cluster}", wanted, calls
 
+    def _elsewhere(self, place: str, mark: _Mark) -> str:
+        """Return what other clusters were called with meanwhile, where a callout is missed."""
+        if place == "upstream":
+            return ""
+        others = (
+            (cluster, calls[mark.callouts.get(cluster, 0) :])
+            for cluster, calls in self._scene.callouts.items()
+            if f"callouts.{cluster}" != place
+        )
+        return "".join(
+            f"; `{cluster}` got {calls[0].method} {calls[0].path}"
+            for cluster, calls in others
+            if calls
+        )
+
     async def _converse(self) -> Differences:
         conversation = Conversation(self._address, self._scene.accepted, self._deadline)
         with contextlib.closing(conversation):
@@ -215,6 +240,8 @@ class Player:
             self._gave_up = time.monotonic() > self._deadline
             await self._look()
             found = found or await conversation.leftovers()
+        # What the plug-in says of the end belongs to this case, also of an end that no step took.
+        self._scene.close()
         await self._look()
         return found
 
@@ -239,6 +266,31 @@ class _Mark:
 def _once(calls: Sequence[Received]) -> list[Received]:
     """Return the calls of a start, each once: Envoy starts a plug-in on its main thread, too."""
     return list({(one.method, one.path, one.body): one for one in reversed(calls)}.values())[::-1]
+
+
+def _with_lines(found: Differences, step: Step, where: str) -> Differences:
+    """Name the lines of the steps that expect what did not come."""
+    lines = {where: step.line}
+    if isinstance(step, Parallel):
+        places = enumerate(step.requests)
+        lines = {f"{where}parallel[{index}].": single.line for index, single in places} | lines
+    return tuple(
+        replace(
+            one, line=next(line for place, line in lines.items() if one.where.startswith(place))
+        )
+        for one in found
+    )
+
+
+def _explain_silence(found: Differences, answer: Response | Broken, where: str) -> Differences:
+    """Say what the client got where the upstream got nothing."""
+    if isinstance(answer, Broken):
+        return found
+    why = f"nothing; the client got status {answer.status}"
+    return tuple(
+        replace(one, got=why) if (one.where, one.got) == (where, "nothing") else one
+        for one in found
+    )
 
 
 def _explain_timeout(found: Difference, upstream: Sequence[Received]) -> Difference:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -107,7 +108,8 @@ def details(result: CaseResult, layout: Layout, style: Style = plain) -> Iterato
     """
     yield f"  {style(f'{_path(result.file, layout.cwd)}:{result.line}', 'dim')}"
     for difference in result.differences:
-        yield f"  {style(_shown(difference.where), 'bold')}"
+        line = "" if difference.line is None else f", line {difference.line}"
+        yield f"  {style(_shown(difference.where), 'bold')}{line}"
         yield from _value("expected", difference.expected, style, "green")
         yield from _value("got", difference.got, style, "red")
     for line in reason(result):
@@ -116,7 +118,7 @@ def details(result: CaseResult, layout: Layout, style: Style = plain) -> Iterato
     yield from _log("Envoy's log", result.proxy_log, style)
     if result.curl is not None and result.outcome == "failed":
         # As it is to be copied: nothing stands before it.
-        yield f"  {style('to see it, beside `wasmctl run`', 'bold')}"
+        yield f"  {style(f'to see it, beside `{_shown(result.serve)}`', 'bold')}"
         yield f"    {_shown(result.curl)}"
 
 
@@ -137,7 +139,12 @@ def case_data(result: CaseResult) -> dict[str, JSONValue]:
     known = result.explanation
     told: dict[str, JSONValue] = {
         "differences": [
-            {"where": item.where, "expected": item.expected, "got": item.got}
+            {
+                "where": item.where,
+                "expected": item.expected,
+                "got": item.got,
+                **({} if item.line is None else {"line": item.line}),
+            }
             for item in result.differences
         ],
         "message": result.message or (None if known is None else known.message),
@@ -145,6 +152,7 @@ def case_data(result: CaseResult) -> dict[str, JSONValue]:
         "log": list(result.log),
         "proxy_log": list(result.proxy_log),
         "curl": result.curl,
+        "serve": result.serve if result.curl else None,
         "run_folder": None if result.run_folder is None else str(result.run_folder),
     }
     return {
@@ -217,14 +225,16 @@ def _log(title: str, lines: Sequence[str], style: Style) -> Iterator[str]:
     if not lines:
         return
     yield f"  {style(title, 'bold')}"
-    if len(lines) > _LINES:
-        yield f"    … {len(lines) - _LINES} lines before"
-    for line in lines[-_LINES:]:
-        yield from _quoted(line)
+    # What ticks says the same a hundred times.
+    runs = [(line, len(list(same))) for line, same in groupby(lines)]
+    if len(runs) > _LINES:
+        yield f"    … {sum(count for _, count in runs[:-_LINES])} lines before"
+    for line, count in runs[-_LINES:]:
+        yield from _quoted(line if count == 1 else f"{line.rstrip()} ({count} times)")
 
 
 def _quoted(text: str) -> Iterator[str]:
-    for line in _cut(text.split("\n")):
+    for line in _cut(text.rstrip("\n").split("\n")):
         yield f"    | {_shown(line)}".rstrip()
 
 

@@ -30,11 +30,13 @@ class Difference:
         where: what it is about, as the case file spells it: `response.status`.
         expected: what the case file declares, for people.
         got: what came instead, for people.
+        line: of the step that expects it, where the case has several.
     """
 
     where: str
     expected: str
     got: str
+    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,9 @@ class CaseResult:
         explanation: what Envoy's words mean, where they are known.
         message: what happened in one line, where no difference says it: why the module was
             refused, why the proxy was lost.
-        curl: the command that sends the case's request to a served plug-in; None where it has none.
+        curl: the command that sends the case's request (of several: the one that differed first)
+            to a served plug-in; None where it has none.
+        serve: the command that serves the plug-in as the case configures it.
         run_folder: where Envoy's configuration and log are kept.
     """
 
@@ -70,4 +74,5 @@ class CaseResult:
     explanation: Explanation | None = None
     message: str | None = None
     curl: str | None = None
+    serve: str = "wasmctl run"
     run_folder: Path | None = None

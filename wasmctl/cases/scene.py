@@ -52,8 +52,7 @@ class Scene:
         self.callouts = {cluster: [] for cluster in self.callouts}
         self._upstream_reply = case.upstream
         self._declare(case.callouts)
-        while not self._accepted.empty():
-            self._accepted.get_nowait().close()
+        self.close()
 
     def expect(self, singles: Sequence[Single]) -> None:
         """Answer what a step declares: one request, or several sent at once."""

@@ -15,7 +15,8 @@ from wasmctl.envoy.binary import known_as, remember_as, without_wasm
 from wasmctl.envoy.envoy import Envoy
 from wasmctl.envoy.probe import ask_envoy
 from wasmctl.errors import ProxyError
-from wasmctl.process import capture, find_program, follow
+from wasmctl.process import capture, follow
+from wasmctl.programs import find_program
 
 if TYPE_CHECKING:
     from pathlib import Path

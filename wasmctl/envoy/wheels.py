@@ -20,7 +20,8 @@ from wasmctl.envoy.binary import know_binary, remember_binary, without_wasm
 from wasmctl.envoy.places import PACKAGE, cached_envoys, envoy_cache
 from wasmctl.envoy.probe import ask_envoy
 from wasmctl.errors import ProxyError
-from wasmctl.process import find_program, follow
+from wasmctl.process import follow
+from wasmctl.programs import find_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

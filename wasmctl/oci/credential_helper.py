@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from wasmctl.errors import RegistryError, ToolFailed, UsageError
-from wasmctl.process import Completed, capture, find_program
+from wasmctl.process import Completed, capture
+from wasmctl.programs import find_program
 
 __all__ = ["erase", "get", "store"]
 

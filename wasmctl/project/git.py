@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from wasmctl.errors import ToolFailed, ToolMissing, UsageError
-from wasmctl.process import capture, find_program
+from wasmctl.process import capture
+from wasmctl.programs import find_program
 from wasmctl.project.project import Project
 
 __all__ = ["Commit", "find_commit", "find_source", "find_version"]

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from wasmctl.errors import ToolFailed, ToolMissing, UsageError
-from wasmctl.process import find_program, follow
+from wasmctl.process import follow
+from wasmctl.programs import find_program
 from wasmctl.scaffold.template import Template, find_bundled, read_template
 from wasmctl.session import Session
 

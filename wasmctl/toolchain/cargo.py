@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wasmctl.errors import ToolFailed, ToolMissing, UsageError, WasmctlError
-from wasmctl.process import find_program, follow
+from wasmctl.process import follow
+from wasmctl.programs import find_program
 from wasmctl.toolchain.cargo_config import (
     CargoConfig,
     cargo_home,

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wasmctl.errors import ToolMissing, UsageError
-from wasmctl.process import capture, find_program
+from wasmctl.process import capture
+from wasmctl.programs import find_program
 
 if TYPE_CHECKING:
     from wasmctl.toolchain.tools import Tool

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wasmctl import __version__
-from wasmctl.process import find_program
+from wasmctl.programs import find_program
 from wasmctl.toolchain.inputs import (
     environment_part,
     file_identity,
