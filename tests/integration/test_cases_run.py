@@ -261,7 +261,7 @@ def test_what_differs_is_told(run_file: CaseRunner, probe_module: Path) -> None:
         ],
         "upstream": [("upstream", "nothing", "1 request: GET /a")],
         "log": [("log[0]", 'warn: "a"', 'info: "a"')],
-        "error": [("log", "no error that is not listed", "error: oops")],
+        "error": [("log", "no error that `log` does not list", "error: oops")],
         "undeclared": [
             (
                 "callouts.authz",
@@ -282,7 +282,7 @@ def test_what_differs_is_told(run_file: CaseRunner, probe_module: Path) -> None:
         ],
         "no reset": [("response", "fail: reset", "a whole answer, status 200")],
         "step": [("steps[1].response.status", "201", "200")],
-        "metric": [("metrics.a{b=d}", "1", "no such metric; there is a_b=c")],
+        "metric": [("metrics.a{b=d}", "1", "no such metric; there is a{b=c}")],
         "refusal": [],
         "another refusal": [("log[0]", 'error: "no header"', "error: no such header")],
         "tcp": [("tcp[1].upstream gets", '"AUTH 1234"', '"AUTH ****"')],
@@ -297,6 +297,70 @@ def test_what_differs_is_told(run_file: CaseRunner, probe_module: Path) -> None:
     assert "no such header" in refusal.message
     assert results["log"].log == ("info: a",)
     assert results["log"].curl == "curl -i -H 'x-do: log info a' http://127.0.0.1:18000/"
+
+
+def test_what_happened_instead_is_told(run_file: CaseRunner, probe_module: Path) -> None:
+    """Where something did not happen, what else did is the first that one asks for."""
+    results = run_file(
+        probe_module,
+        """
+        callouts: {authz: {GET /allow: {}}, other: {GET /x: {}}}
+        cases:
+        - name: answered
+          request: {headers: {x-do: respond 418 tea}}
+          expect: {upstream: {method: GET, path: /}}
+        - name: another cluster
+          request: {headers: {x-do: call authz GET /allow}}
+          expect: {callouts: {other: {path: {contains: x}}}}
+        - name: steps
+          plugin: {config: count started}
+          steps:
+          - {request: {path: /a}, expect: {response: {status: 200}}}
+          - parallel:
+            - {request: {path: /b}, expect: {response: {status: 200}}}
+            - {request: {path: /c}, expect: {response: {status: 201}}}
+        """,
+    )
+    assert {name: told(one) for name, one in results.items()} == {
+        "answered": [("upstream", "1 request: GET /", "nothing; the client got status 418")],
+        "another cluster": [
+            ("callouts.other", '1 request: path contains "x"', "nothing; `authz` got GET /allow")
+        ],
+        "steps": [("steps[1].parallel[1].response.status", "201", "200")],
+    }
+    steps = results["steps"]
+    assert steps.differences[0].line == 16
+    assert steps.curl == "curl -i http://127.0.0.1:18000/c"
+    assert steps.serve == "wasmctl run --config 'count started'"
+
+
+def test_the_end_of_a_connection_belongs_to_its_case(
+    run_file: CaseRunner, probe_module: Path
+) -> None:
+    """Also where no step takes the upstream's end, and where the proxy gives up at once."""
+    results = run_file(
+        probe_module,
+        """
+        plugin: {config: tcp a b}
+        cases:
+        - name: open
+          tcp: [client sends: a]
+          expect: {log: [{info: connected}, {info: closed}]}
+        - name: next
+          tcp: [client sends: a, upstream gets: b]
+          expect: {log: [{info: connected}, {info: closed}]}
+        - name: no network filter
+          plugin: {config: ""}
+          tcp: [client sends: a, upstream gets: b]
+        """,
+    )
+    outcomes = [results[name].outcome for name in ("open", "next", "no network filter")]
+    assert outcomes == ["passed", "passed", "failed"]
+    assert results["next"].log == ("info: connected", "info: closed")
+    ((where, _, got),) = told(results["no network filter"])
+    assert where == "tcp[1].upstream"
+    assert got.startswith("the proxy did not connect to the upstream, and the connection was ")
+    assert results["no network filter"].seconds < 5
 
 
 def test_a_panic_is_told_in_the_authors_terms_and_the_next_case_has_a_new_vm(

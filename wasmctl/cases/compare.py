@@ -264,11 +264,11 @@ def _is_stat(raw: str, metric: Metric) -> bool:
 def _no_metric(metric: Metric, before: Mapping[str, int], after: Mapping[str, int]) -> str:
     # What is new is the plug-in's; Envoy has hundreds of its own.
     known = {_as_written(raw): raw not in before for raw in after}
-    alike = [name for name in known if metric.name in name]
-    alike += get_close_matches(_metric(metric), [name for name in known if known[name]], n=3)
-    near = [name for name in alike if known[name]] or alike
-    names = sorted(dict.fromkeys(near))
-    return "no such metric" + (f"; there is {', '.join(names[:3])}" if names else "")
+    bare = {name: name.partition("{")[0] for name in known}
+    typed = get_close_matches(metric.name, {bare[name] for name, new in known.items() if new})
+    alike = [name for name in known if metric.name in name or bare[name] in typed]
+    near = sorted(name for name in alike if known[name]) or sorted(alike)
+    return "no such metric" + (f"; there is {', '.join(near[:3])}" if near else "")
 
 
 def _as_written(raw: str) -> str:

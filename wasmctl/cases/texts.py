@@ -92,7 +92,9 @@ def _method(text: str) -> str:
     if text.upper() != text and text.upper() in _METHODS:
         raise ValueError(f"`{text}` is not the method `{text.upper()}`", f"write `{text.upper()}`")
     if text == "CONNECT":
-        raise ValueError("`CONNECT` asks for a tunnel, which no plug-in is part of", "write another method")
+        raise ValueError(
+            "`CONNECT` asks for a tunnel, which no plug-in is part of", "write another method"
+        )
     return text
 
 

@@ -45,13 +45,24 @@ class _Conversion:
         if isinstance(value, self.kind):
             return value
         try:
-            return self.kind(value)
+            made = self.kind(value)
         except ValueError:
             wanted = "a whole number"
             if issubclass(self.kind, Enum):
                 wanted = f"one of {', '.join(f'`{item.value}`' for item in self.kind)}"
             message = f"`{value}` is not {wanted}"
             raise typer.BadParameter(message, ctx=ctx, param=param) from None
+        if self.kind is int:
+            _check_range(made, param, ctx)
+        return made
+
+
+def _check_range(number: int, param: Any, ctx: typer.Context) -> None:
+    low, high = getattr(param, "min", None), getattr(param, "max", None)
+    if (low is None or number >= low) and (high is None or number <= high):
+        return
+    wanted = f"at least {low}" if high is None else f"between {low} and {high}"
+    raise typer.BadParameter(f"{number} is not {wanted}", ctx=ctx, param=param)
 
 
 def convert_without_pydantic() -> None:

@@ -111,7 +111,7 @@ def test_the_number_of_requests_counts() -> None:
     assert (told.expected, told.got) == ("nothing", "1 request: GET /a")
     expected = [ExpectedRequest(method="GET", path=EqualTo(b"/a"))] * 2
     (told,) = compare_requests(expected, [], "callouts.authz")
-    assert told.expected == '2 requests: GET "/a", GET "/a"'
+    assert told.expected == "2 requests: GET /a, GET /a"
     assert told.got == "nothing"
 
 
@@ -205,5 +205,9 @@ def test_a_metric_that_is_not_there_is_told_with_those_alike() -> None:
     metric = Metric(name="auth", labels=(("v", "denied"),), growth=1)
     (told,) = compare_metrics([metric], {}, {"auth_v=allowed": 1, "other": 1})
     assert told.where == "metrics.auth{v=denied}"
-    assert told.got == "no such metric; there is auth_v=allowed"
+    assert told.got == "no such metric; there is auth{v=allowed}"
+    (told,) = compare_metrics([metric], {}, {"istiocustom.auth;.;v=.=allowed;.;": 1})
+    assert told.got == "no such metric; there is auth{v=allowed}"
+    (told,) = compare_metrics([metric], {"auht": 1}, {"auht": 1, "atuh_v=denied": 1, "x": 1})
+    assert told.got == "no such metric; there is atuh{v=denied}"
     assert compare_metrics([Metric(name="auth", growth=0)], {}, {}) == ()

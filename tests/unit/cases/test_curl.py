@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from wasmctl.cases.curl import curl_command
-from wasmctl.cases.model import Request
+from wasmctl.cases.curl import curl_command, run_command
+from wasmctl.cases.model import Plugin, Request
 
 ADDRESS = "http://127.0.0.1:18000"
 
@@ -53,3 +53,9 @@ def test_a_long_body_is_left_to_a_file() -> None:
     line = curl_command(Request(method="POST", body=(b"a" * 3000,)))
     assert "--data-binary @body" in line
     assert "3000 bytes" in line
+
+
+def test_the_plug_in_is_served_as_the_case_configures_it() -> None:
+    assert run_command(Plugin()) == "wasmctl run"
+    assert run_command(Plugin(configuration="tick 1")) == "wasmctl run --config 'tick 1'"
+    assert run_command(Plugin(configuration="x" * 999)) == "wasmctl run --config-file FILE"

@@ -130,6 +130,27 @@ def test_long_values_and_logs_are_cut_and_say_so() -> None:
     assert lines[-1] == "    | info: 49"
 
 
+def test_lines_that_repeat_are_told_once_with_their_number() -> None:
+    ticking = result(outcome="failed", log=("info: hm",) * 63 + ("info: end\n",))
+    assert list(details(ticking, LAYOUT))[-2:] == ["    | info: hm (63 times)", "    | info: end"]
+
+
+def test_of_several_steps_the_line_of_each_is_told() -> None:
+    steps = result(
+        outcome="failed",
+        differences=(Difference(where="steps[1].response.status", expected="1", got="2", line=9),),
+        curl="curl -i x",
+        serve="wasmctl run --config hm",
+    )
+    lines = list(details(steps, LAYOUT))
+    assert lines[:2] == ["  tests/auth.cases.yaml:7", "  steps[1].response.status, line 9"]
+    assert lines[-2:] == ["  to see it, beside `wasmctl run --config hm`", "    curl -i x"]
+    assert annotation(steps, HERE).startswith("::error file=tests/auth.cases.yaml,line=9,")
+    assert case_data(steps)["differences"] == [
+        {"where": "steps[1].response.status", "expected": "1", "got": "2", "line": 9}
+    ]
+
+
 def test_the_summary_tells_the_kinds_apart() -> None:
     assert list(summary([result(), FAILED], LAYOUT, 0.25)) == [
         "what Envoy was given, and its log: /runs/1",
