@@ -246,6 +246,19 @@ def test_junit_and_annotations_are_written_when_cases_fail(
     assert (nowhere.code, nowhere.out) == (2, "")
 
 
+def test_a_report_that_cannot_be_written_takes_nothing_from_the_results(
+    wasmctl: CommandLine, make_project: MakeProject
+) -> None:
+    project = make_project(WRONG)
+    env = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(project / "no/summary")}
+    argv = ("test", "--no-build", "--junit", "report.xml", "--json")
+    said = wasmctl(*argv, cwd=project, env=env)
+    document = json.loads(said.out)
+    assert (said.code, len(document["data"]["cases"])) == (2, 3)
+    assert [error["code"] for error in document["errors"]] == ["cannot-write", "cases-failed"]
+    assert ET.parse(project / "report.xml").getroot().attrib["tests"] == "3"
+
+
 def test_of_several_projects_each_is_told_and_the_highest_code_counts(
     wasmctl: CommandLine, make_project: MakeProject, tmp_path: Path
 ) -> None:
@@ -287,6 +300,25 @@ def test_a_module_that_was_not_tested_is_told_by_push_and_refused_where_asked(
     assert push("--require-tested")[0] == 1
     assert wasmctl("test", "--no-build", "-k", "denied", cwd=project).code == 0
     assert push("--require-tested")[0] == 1
+
+
+def test_a_file_that_a_case_names_is_part_of_what_was_tested(
+    wasmctl: CommandLine, make_project: MakeProject
+) -> None:
+    project = make_project(
+        """
+        cases:
+        - name: a long body
+          request: {headers: {allow: true}, body: {file: body.txt}}
+          expect: {upstream: {body: {file: "body.txt"}}}
+        """
+    )
+    argv = ("push", "--no-build", "--require-tested", "127.0.0.1:9/a/b:1")
+    (project / "tests/body.txt").write_text("as it was")
+    assert wasmctl("test", "--no-build", cwd=project).code == 0
+    assert wasmctl(*argv, cwd=project).code == 6
+    (project / "tests/body.txt").write_text("other")
+    assert wasmctl(*argv, cwd=project).code == 1
 
 
 def test_push_leaves_those_without_cases_in_peace(

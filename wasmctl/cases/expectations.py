@@ -18,7 +18,7 @@ from wasmctl.cases.model import (
     Match,
     Metric,
 )
-from wasmctl.cases.parts import MATCH, WITHOUT_BODY
+from wasmctl.cases.parts import BODY_MATCH, MATCH, WITHOUT_BODY
 from wasmctl.cases.records import Apart, Fields, Key, OneKey, Record
 
 __all__ = [
@@ -66,7 +66,7 @@ _WITHOUT_HEADERS: Final = Key(
     ListOf(texts.HEADER_NAME, "a list of names"),
     "Names of headers that must not be there.",
 )
-_BODY: Final = Key("body", MATCH, "The whole body, however it was cut into chunks.")
+_BODY: Final = Key("body", BODY_MATCH, "The whole body, however it was cut into chunks.")
 _TRAILERS: Final = Key("trailers", _EXPECTED_HEADERS, "Trailers and their values.")
 _MESSAGE: Final = Key("message", MATCH, "The serialized gRPC message.")
 

@@ -39,6 +39,7 @@ from wasmctl.cases.yaml import Node
 
 __all__ = [
     "BODY",
+    "BODY_MATCH",
     "BYTES",
     "HEADERS",
     "MATCH",
@@ -68,26 +69,54 @@ _BYTES: Final[Form[bytes]] = ByKind(
 )
 BYTES: Final = Defined("bytes", _BYTES)
 
-_MATCH: Final[Form[Match]] = ByKind(
-    "a text, or a table with one of `contains`, `matches`, `json`, `base64`",
-    scalar=Mapped(texts.TEXT_BYTES, EqualTo),
-    table=OneKey(
-        "a match",
-        (
-            Key("contains", Mapped(BYTES, Contains), "Bytes that have to occur in it."),
-            Key(
-                "matches",
-                Mapped(texts.REGEX, Regex),
-                "A regular expression (Python's) that has to be found in it.",
-            ),
-            Key("json", Mapped(JSON_TEXT, JsonEqualTo), "JSON that it has to be equal to."),
-            Key("base64", Mapped(texts.BASE64, EqualTo), "Exactly these bytes, as base64."),
-        ),
+
+class FileBytes:
+    """The name of a file → its bytes."""
+
+    expected = "a file's path"
+
+    def read(self, node: Node, folder: Path) -> bytes:
+        name = texts.FILE.read(node, folder)
+        try:
+            return (folder / name).read_bytes()
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            message = f"`{folder / name}` cannot be read: {reason}"
+            hint = "name a file, relative to the folder of the case file"
+            raise ProblemsError.one(node.place, message, hint) from None
+
+    def schema(self, definitions: Definitions) -> Schema:
+        return texts.FILE.schema(definitions)
+
+
+_MATCH_KEYS: Final[tuple[Key[Match], ...]] = (
+    Key("contains", Mapped(BYTES, Contains), "Bytes that have to occur in it."),
+    Key(
+        "matches",
+        Mapped(texts.REGEX, Regex),
+        "A regular expression (Python's) that has to be found in it.",
     ),
+    Key("json", Mapped(JSON_TEXT, JsonEqualTo), "JSON that it has to be equal to."),
+    Key("base64", Mapped(texts.BASE64, EqualTo), "Exactly these bytes, as base64."),
+)
+_MATCH_FILE: Final[Key[Match]] = Key(
+    "file",
+    Mapped(FileBytes(), EqualTo),
+    "Exactly a file's bytes; relative to the case file's folder.",
 )
 
 
-MATCH: Final = Defined("match", _MATCH)
+def _match(keys: tuple[Key[Match], ...]) -> Form[Match]:
+    names = ", ".join(f"`{key.name}`" for key in keys)
+    return ByKind(
+        f"a text, or a table with one of {names}",
+        scalar=Mapped(texts.TEXT_BYTES, EqualTo),
+        table=OneKey("a match", keys),
+    )
+
+
+MATCH: Final = Defined("match", _match(_MATCH_KEYS))
+BODY_MATCH: Final = Defined("expected body", _match((*_MATCH_KEYS, _MATCH_FILE)))
 
 
 def _value(data: bytes) -> bytes:
@@ -125,25 +154,6 @@ _HEADER_TABLE: Final = Mapped(
     _lines,
 )
 HEADERS: Final = Defined("headers", _HEADER_TABLE)
-
-
-class FileBytes:
-    """The name of a file → its bytes."""
-
-    expected = "a file's path"
-
-    def read(self, node: Node, folder: Path) -> bytes:
-        name = texts.FILE.read(node, folder)
-        try:
-            return (folder / name).read_bytes()
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            message = f"`{folder / name}` cannot be read: {reason}"
-            hint = "name a file, relative to the folder of the case file"
-            raise ProblemsError.one(node.place, message, hint) from None
-
-    def schema(self, definitions: Definitions) -> Schema:
-        return texts.FILE.schema(definitions)
 
 
 def _chunk(data: bytes) -> bytes:

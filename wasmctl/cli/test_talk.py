@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,22 +107,39 @@ class Talk:
     def write_reports(self, junit: Path | None) -> None:
         """Write what CI systems read, also when cases failed.
 
-        Raises:
-            OSError: the JUnit file cannot be written.
+        What cannot be written is an error, and takes nothing from the results.
         """
         if junit is not None:
-            from wasmctl.cases.junit import make_junit
-
-            with replacing(junit) as stream:
-                stream.write(make_junit(self.results, self._session.cwd))
+            with self._written(junit):
+                self._write_junit(junit)
         step_summary = self._session.env.get("GITHUB_STEP_SUMMARY")
         if self._session.env.get("GITHUB_ACTIONS") == "true" and step_summary:
-            from wasmctl.cases import github
+            with self._written(Path(step_summary)):
+                self._write_step_summary(Path(step_summary))
 
-            with Path(step_summary).open(
-                "a", encoding="utf-8", errors="backslashreplace"
-            ) as stream:
-                stream.write(github.step_summary(self.results, self._workspace()))
+    def _write_junit(self, path: Path) -> None:
+        from wasmctl.cases.junit import make_junit
+
+        with replacing(path) as stream:
+            stream.write(make_junit(self.results, self._session.cwd))
+
+    def _write_step_summary(self, path: Path) -> None:
+        from wasmctl.cases.github import step_summary
+
+        with path.open("a", encoding="utf-8", errors="backslashreplace") as stream:
+            stream.write(step_summary(self.results, self._workspace()))
+
+    @contextlib.contextmanager
+    def _written(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            message = f"the report `{path}` cannot be written: {reason}"
+            hint = "check the path, its permissions and the space left"
+            self._session.console.error(message, hint)
+            self._errors.append(ErrorItem(code="cannot-write", message=message, hint=hint))
+            self._codes.add(ExitCode.USAGE)
 
     def result(self, *, interrupted: bool) -> Result:
         """Return what the command comes to; all that people read was told as it came."""

@@ -5,9 +5,11 @@ Reads no YAML: `push` asks whether a module was tested without paying for it.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wasmctl.errors import UsageError
 from wasmctl.paths import relative
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
     from wasmctl.project.project import Project
 
 __all__ = ["digest_cases", "find_case_files"]
+
+# What looks like `file: PATH`; one too many does no harm.
+_FILE_KEY: Final = re.compile(
+    rb"""\bfile["']?\s*:\s*(?:(?P<mark>["'])(?P<quoted>[^"'\n]+)(?P=mark)|(?P<plain>[^\s"'][^\n,}#]*))"""
+)
 
 
 def find_case_files(project: Project) -> tuple[Path, ...]:
@@ -41,7 +48,8 @@ def find_case_files(project: Project) -> tuple[Path, ...]:
 def digest_cases(project: Project) -> str:
     """Return the digest of all that the project's cases are made of: it changes when they do.
 
-    Names and bytes of the case files, and the configuration that cases without one get.
+    Names and bytes of the case files and of those that they name (`{file: PATH}`), and the
+    configuration that cases without one get.
 
     Raises:
         OSError: a file cannot be read.
@@ -50,7 +58,19 @@ def digest_cases(project: Project) -> str:
     digest = hashlib.sha256((plugin_configuration(project) or "").encode())
     for path in find_case_files(project):
         content = path.read_bytes()
-        name = relative(path, project.folder)
-        digest.update(f"\0{name}\0{len(content)}\0".encode())
-        digest.update(content)
+        _add(digest, relative(path, project.folder), content)
+        for name in _named_files(content):
+            # What is none after all, or is missing, `test` says.
+            with contextlib.suppress(OSError, ValueError):
+                _add(digest, Path(name), (path.parent / name).read_bytes())
     return digest.hexdigest()
+
+
+def _add(digest: hashlib._Hash, name: Path, content: bytes) -> None:
+    digest.update(f"\0{name}\0{len(content)}\0".encode("utf-8", "surrogateescape"))
+    digest.update(content)
+
+
+def _named_files(content: bytes) -> list[str]:
+    found = (match["quoted"] or match["plain"].strip() for match in _FILE_KEY.finditer(content))
+    return [name.decode("utf-8", "surrogateescape") for name in found]
