@@ -81,7 +81,7 @@ def test_a_reset_after_acknowledgement_drops_nothing() -> None:
         gathered = await receive_until(server, BIG - 1_000_000, timeout=20)
         await acknowledging
         client.reset()
-        rest = await receive_until(server, BIG, timeout=5)
+        rest = await receive_until(server, BIG, timeout=20)
         assert (len(gathered.data) + len(rest.data), rest.stopped) == (BIG, "reset")
 
     talk(play)
