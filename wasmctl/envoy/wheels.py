@@ -7,7 +7,6 @@ release without Wasm a mark is kept instead, so that it is not fetched again.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import importlib.util
 import re
 import shutil
@@ -20,6 +19,7 @@ from wasmctl.envoy.binary import know_binary, remember_binary, without_wasm
 from wasmctl.envoy.places import PACKAGE, cached_envoys, envoy_cache
 from wasmctl.envoy.probe import ask_envoy
 from wasmctl.errors import ProxyError
+from wasmctl.locks import locked
 from wasmctl.process import follow
 from wasmctl.programs import find_program
 
@@ -65,7 +65,7 @@ def fetch_envoy(session: Session, release: str | None) -> tuple[Binary, Path]:
     _refuse_excluded(cache, release)
     installer = _installer(session.env)
     try:
-        with _locked(cache, session):
+        with _alone(cache, session):
             return _cached(session, release) or _fetch_one(installer, cache, session, release)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
@@ -203,15 +203,11 @@ def _environment(env: Mapping[str, str], scratch: Path) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _locked(cache: Path, session: Session) -> Iterator[None]:
+def _alone(cache: Path, session: Session) -> Iterator[None]:
     """Let one process at a time fetch; what an earlier one left behind is removed."""
     cache.mkdir(parents=True, exist_ok=True)
-    with (cache / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            session.console.say("waiting for another wasmctl that fetches an Envoy")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    message = "waiting for another wasmctl that fetches an Envoy"
+    with locked(cache, ".lock", waits=lambda: session.console.say(message)):
         for left in cache.glob(".fetch-*"):
             shutil.rmtree(left, ignore_errors=True)
         yield

@@ -9,19 +9,18 @@
 `tests` tells of one module alone, the last that was tested; `cases` is the digest of what was asked
 of it, `asked` how the release of Envoy was asked for (null: the one at hand).
 
-Each stage owns its own keys and leaves the others alone, also when several write at once.
+Each stage owns its own keys and leaves the others alone, also when several write at once: the lock
+for that is the folder's own, as a build may hold `dist/.lock` meanwhile.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from wasmctl.locks import locked
 from wasmctl.paths import replacing
 from wasmctl.results import JSONValue
 
@@ -71,7 +70,7 @@ def write_record(dist: Path, changes: Mapping[str, JSONValue]) -> None:
     Raises:
         OSError: it cannot be written; the old one stands.
     """
-    with _alone(dist):
+    with locked(dist):
         _write(dist, {**read_record(dist), **changes})
 
 
@@ -81,7 +80,7 @@ def note_image(dist: Path, note: Mapping[str, JSONValue]) -> None:
     Raises:
         OSError: it cannot be written; the old one stands.
     """
-    with _alone(dist):
+    with locked(dist):
         record = read_record(dist)
         images = record.get("images")
         others = [item for item in images if item != note] if isinstance(images, list) else []
@@ -96,7 +95,7 @@ def note_test(dist: Path, note: Mapping[str, JSONValue]) -> None:
     Raises:
         OSError: it cannot be written; the old one stands.
     """
-    with _alone(dist):
+    with locked(dist):
         record = read_record(dist)
         others = [
             test
@@ -151,16 +150,3 @@ def _write(dist: Path, record: Mapping[str, JSONValue]) -> None:
     document = {"schema": _SCHEMA, **record}
     with replacing(dist / RECORD_NAME) as stream:
         stream.write(json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n")
-
-
-@contextlib.contextmanager
-def _alone(dist: Path) -> Iterator[None]:
-    """Let nobody else change the record; a build in `dist` is not disturbed (dist/.lock)."""
-    descriptor = os.open(dist, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        # A file system without locks (some network ones) has no writers to keep apart, either.
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

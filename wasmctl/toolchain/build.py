@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import mmap
-import os
 import shutil
 import tempfile
 import time
@@ -19,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wasmctl.errors import ToolFailed, Unreadable, UsageError
+from wasmctl.locks import locked
 from wasmctl.paths import replacing, sha256_of
-from wasmctl.process import is_stopping
 from wasmctl.project.record import ensure_dist, read_record, write_record
 from wasmctl.toolchain.job import Compile, Compiled, Job
 from wasmctl.toolchain.module import BuildRequest, Module
@@ -56,8 +54,6 @@ _SDKS: Final[Mapping[ToolchainName, str]] = {
     "go": "the SDK has it: import `github.com/proxy-wasm/proxy-wasm-go-sdk/proxywasm`",
     "tinygo": "the SDK has it: import `github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm`",
 }
-# Seconds between two looks at a lock that another build holds.
-_PATIENCE: Final = 0.05
 
 
 def build_module(project: Project, session: Session, *, request: BuildRequest) -> Module:
@@ -207,32 +203,10 @@ def _remember(job: Job, compiled: Compiled, sha256: str, size: int) -> None:
         write_record(job.project.dist, changes)
 
 
-@contextlib.contextmanager
-def _turn(project: Project, session: Session) -> Iterator[None]:
+def _turn(project: Project, session: Session) -> contextlib.AbstractContextManager[None]:
     """Hold the project's lock, after a build that holds it already."""
-    descriptor = os.open(project.dist / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        if not _locked(descriptor):
-            session.console.say(f"another build of `{project.name}` is running; waiting for it")
-            while not _locked(descriptor):
-                if is_stopping():
-                    raise KeyboardInterrupt
-                time.sleep(_PATIENCE)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        # Not every network file system knows locks; there builds are on their own.
-        if error.errno not in {errno.ENOLCK, errno.ENOTSUP}:
-            raise
-    return True
+    message = f"another build of `{project.name}` is running; waiting for it"
+    return locked(project.dist, ".lock", waits=lambda: session.console.say(message))
 
 
 @contextlib.contextmanager
