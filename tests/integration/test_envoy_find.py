@@ -19,8 +19,7 @@ from tests.integration.disks import mounted_disk
 from tests.integration.envoys import WITH_WASM, WITHOUT_WASM, packages
 from wasmctl.console import Console
 from wasmctl.envoy import wheels
-from wasmctl.envoy.binary import Binary
-from wasmctl.envoy.envoy import Envoy
+from wasmctl.envoy.envoy import Binary, Envoy
 from wasmctl.envoy.find import find_envoy
 from wasmctl.envoy.probe import ask_envoy
 from wasmctl.errors import ProxyError

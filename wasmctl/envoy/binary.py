@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wasmctl.envoy.envoy import Binary
 from wasmctl.errors import ProxyError
 from wasmctl.paths import cache_folder, replacing
 
@@ -21,26 +22,12 @@ if TYPE_CHECKING:
     from wasmctl.results import JSONValue
 
 __all__ = [
-    "Binary",
     "know_binary",
     "known_as",
     "remember_as",
     "remember_binary",
     "without_wasm",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Binary:
-    """What is known of an Envoy's binary.
-
-    Args:
-        version: its release, as `1.40.0`.
-        has_wasm: whether it runs Wasm plug-ins.
-    """
-
-    version: str
-    has_wasm: bool
 
 
 def know_binary(path: Path, env: Mapping[str, str]) -> Binary:

@@ -1,4 +1,4 @@
-"""The value for an Envoy that was found: what to run, and where it came from."""
+"""The values for an Envoy: what its binary is; and once found, what to run and whence it came."""
 
 from __future__ import annotations
 
@@ -6,7 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Envoy"]
+__all__ = ["Binary", "Envoy"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binary:
+    """What is known of an Envoy's binary.
+
+    Args:
+        version: its release, as `1.40.0`.
+        has_wasm: whether it runs Wasm plug-ins.
+    """
+
+    version: str
+    has_wasm: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

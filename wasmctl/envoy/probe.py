@@ -6,8 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Final
 
-from wasmctl.envoy.binary import Binary
 from wasmctl.envoy.bootstrap import make_bootstrap
+from wasmctl.envoy.envoy import Binary
 from wasmctl.errors import ProxyError, ToolFailed, ToolMissing
 from wasmctl.process import capture
 

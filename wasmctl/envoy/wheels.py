@@ -26,7 +26,7 @@ from wasmctl.programs import find_program
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from wasmctl.envoy.binary import Binary
+    from wasmctl.envoy.envoy import Binary
     from wasmctl.process import Completed
     from wasmctl.session import Session
 

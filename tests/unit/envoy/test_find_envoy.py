@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from wasmctl.console import Console
-from wasmctl.envoy.binary import Binary, remember_binary
+from wasmctl.envoy.binary import remember_binary
 from wasmctl.envoy.docker import _image
+from wasmctl.envoy.envoy import Binary
 from wasmctl.envoy.find import find_all, find_envoy
 from wasmctl.envoy.places import binary_behind
 from wasmctl.envoy.wheels import _installer, _offered
