@@ -139,3 +139,55 @@ def test_a_changed_configuration_is_loaded(tmp_path: Path, user_env: dict[str, s
         assert run.await_event("build-failed")["code"] == "unknown-key"
         (folder / "wasmctl.toml").write_text('[plugin]\nconfig = "text"\n')
         run.await_event("reloaded")
+
+
+def test_a_file_that_the_compiler_does_not_read_is_passed_over(
+    tmp_path: Path, user_env: dict[str, str]
+) -> None:
+    folder = scaffold(tmp_path / "p", "go")
+    with running("--watch", cwd=folder, env=user_env) as run:
+        run.listening()
+        for size in (1, 2, 3):
+            (folder / "run.err").write_text("x" * size)
+            (folder / "main_test.go").write_text("package main\n" + "\n" * size)
+            time.sleep(0.8)
+        save(folder / "main.go", "deniedStatus = 403", "deniedStatus = oops")
+        run.await_event("build-failed")
+        (folder / "run.err").write_text("the error, redirected")
+        time.sleep(1)
+        # A file that a source begins to embed counts, though it was passed over before.
+        save(folder / "main.go", "deniedStatus = oops", "deniedStatus = 429")
+        run.await_event("reloaded")
+        save(
+            folder / "main.go",
+            "func main() {}",
+            "func main() {}\n\n//go:embed run.err\nvar text string\n\nfunc init() { print(text) }",
+        )
+        save(folder / "main.go", "import (\n", 'import (\n\t_ "embed"\n')
+        run.await_event("reloaded")
+        (folder / "run.err").write_text("embedded by now")
+        assert run.await_event("saved")["paths"] == [str(folder / "run.err")]
+        run.await_event("reloaded")
+        run.stop()
+    told = [event for event in run.events if event.get("event") in {"saved", "build-failed"}]
+    expected = [str(folder / "main.go")]
+    assert all(event["paths"] == expected for event in told[:-1] if event["event"] == "saved")
+    assert "unchanged" not in {event.get("event") for event in run.events}
+
+
+def test_a_file_that_was_missing_mends_the_build(tmp_path: Path, user_env: dict[str, str]) -> None:
+    folder = scaffold(tmp_path / "p", "go")
+    with running("--watch", cwd=folder, env=user_env) as run:
+        run.listening()
+        save(
+            folder / "main.go",
+            "func main() {}",
+            "func main() {}\n\n//go:embed rules.txt\nvar text string",
+        )
+        run.await_event("build-failed")
+        save(folder / "main.go", "import (\n", 'import (\n\t_ "embed"\n')
+        assert "rules.txt" in str(run.await_event("build-failed")["output"])
+        (folder / "rules.txt").write_text("a")
+        run.await_event("saved", paths=[str(folder / "rules.txt")])
+        run.stop()
+    assert run.events[-1]["exit_code"] == 130

@@ -6,11 +6,12 @@ import shlex
 from typing import Final
 
 from wasmctl.cases.model import Plugin, Request
+from wasmctl.project.settings import DEFAULT_PORT
 
 __all__ = ["curl_command", "run_command"]
 
-# The port of `wasmctl run`.
-_ADDRESS: Final = "http://127.0.0.1:18000"
+# Where `wasmctl run` serves.
+_ADDRESS: Final = f"http://127.0.0.1:{DEFAULT_PORT}"
 # A longer body would bury the rest of the line.
 _LONGEST_BODY: Final = 2000
 _LONGEST_CONFIGURATION: Final = 300

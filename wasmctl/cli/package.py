@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from wasmctl.cli.options import AnnotateGit, Folder, FormatOption, NoBuild, Package
-from wasmctl.errors import UsageError
 from wasmctl.results import Result
 from wasmctl.session import Session
 
@@ -37,16 +36,11 @@ def register(app: typer.Typer) -> None:
         from wasmctl.oci.image import Format
         from wasmctl.oci.layout import write_layout
         from wasmctl.project.git import find_version
-        from wasmctl.project.load import load_projects
+        from wasmctl.project.load import load_project
 
         session: Session = ctx.obj
         flags = {"image.format": None if format_ is None else format_.value}
-        projects = load_projects(folder, session, package=package_name, flags=flags)
-        if len(projects) > 1:
-            names = ", ".join(f"`{project.name}`" for project in projects)
-            hint = f"choose one: `-p {projects[0].name}`"
-            raise UsageError("several-projects", f"several plug-ins here: {names}", hint=hint)
-        project = projects[0]
+        project = load_project(folder, session, package=package_name, flags=flags)
         if no_build:
             tell_as_it_stands(project, session)
         target = project.dist / "image" if output is None else Path(session.cwd, output)

@@ -15,12 +15,10 @@ from wasmctl.results import ErrorItem, JSONValue, Result
 from wasmctl.session import Session
 
 if TYPE_CHECKING:
-    from wasmctl.flow.serving import ServeRequest
+    from wasmctl.flow.serve.request import ServeRequest
     from wasmctl.project.project import Project
 
 __all__ = ["register"]
-
-_DEFAULT_PORT = 18000
 
 
 class LogLevelChoice(StrEnum):
@@ -77,7 +75,9 @@ def register(app: typer.Typer) -> None:
         envoy: Annotated[
             str | None,
             typer.Option(
-                "--envoy", metavar="VERSION", help="A release, a path or docker:IMAGE; else any."
+                "--envoy",
+                metavar="VERSION",
+                help="A release, a path or docker:IMAGE; else the one at hand.",
             ),
         ] = None,
         package: Package = None,
@@ -94,18 +94,21 @@ def register(app: typer.Typer) -> None:
     ) -> Result:
         """Serve the plug-in in a real Envoy before an upstream."""
         from wasmctl.envoy.upstream import parse_upstream
-        from wasmctl.flow.serving import ServeRequest
+        from wasmctl.flow.serve.request import ServeRequest
+        from wasmctl.project.load import load_project
+        from wasmctl.project.settings import DEFAULT_PORT
 
         session: Session = ctx.obj
         if config is not None and config_file is not None:
             raise UsageError(
                 "usage", "both `--config` and `--config-file`", hint="leave one of them out"
             )
-        project = _project(folder, session, package=package, flags={"run.upstream": upstream})
+        flags = {"run.upstream": upstream}
+        project = load_project(folder, session, package=package, flags=flags)
         settings = project.settings.run
         named = settings.upstream
         if port is None:
-            port = settings.port or _DEFAULT_PORT
+            port = settings.port or DEFAULT_PORT
         request = ServeRequest(
             port=port,
             admin_port=admin_port,
@@ -124,26 +127,9 @@ def register(app: typer.Typer) -> None:
         return _serve(project, session, request)
 
 
-def _project(
-    folder: Path | None,
-    session: Session,
-    *,
-    package: str | None,
-    flags: dict[str, str | None],
-) -> Project:
-    from wasmctl.project.load import load_projects
-
-    projects = load_projects(folder, session, package=package, flags=flags)
-    if len(projects) > 1:
-        names = ", ".join(f"`{project.name}`" for project in projects)
-        hint = f"choose one: `-p {projects[0].name}`"
-        raise UsageError("several-projects", f"several plug-ins here: {names}", hint=hint)
-    return projects[0]
-
-
 def _serve(project: Project, session: Session, request: ServeRequest) -> Result:
     from wasmctl.cli.run_talk import RunTalk
-    from wasmctl.flow.serve import Stopped, serve_project
+    from wasmctl.flow.serve.serve import Stopped, serve_project
 
     talk = RunTalk(project, session, request)
     try:

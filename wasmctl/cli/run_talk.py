@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, assert_never
 
 from wasmctl.console import printable, shown_size
-from wasmctl.flow import events
-from wasmctl.flow.serve import request_to_try
+from wasmctl.flow.serve import events
+from wasmctl.flow.serve.serve import request_to_try
 from wasmctl.paths import relative
 from wasmctl.results import JSONValue
 from wasmctl.session import Session
 
 if TYPE_CHECKING:
     from wasmctl.errors import WasmctlError
-    from wasmctl.flow.serving import ServeRequest
+    from wasmctl.flow.serve.request import ServeRequest
     from wasmctl.project.project import Project
 
 __all__ = ["RunTalk"]
@@ -70,8 +70,14 @@ class RunTalk:
                 self._show_line(event)
             case events.Crashed():
                 console.error(event.message, event.hint or None)
-                if self._request.watch:
-                    console.say("the next save loads it anew")
+                console.say(
+                    "the next save loads it anew"
+                    if self._request.watch
+                    else "Envoy answers every request with 503 now; run it anew to load it anew"
+                )
+            case events.Unreachable():
+                console.warn(f"requests do not reach {event.upstream}: {event.message}")
+                console.say(f"{console.style('hint:', 'cyan', 'bold')} {event.hint}")
             case events.Saved():
                 console.say(f"saved {self._named(event.paths)}")
             case events.Unchanged():
@@ -84,7 +90,7 @@ class RunTalk:
                 console.say(f"Envoy was started anew, at the same address; admin: {event.admin}")
             case events.BuildFailed():
                 self._show_failure(event.error, "what was built before is served on")
-            case events.Refused():
+            case events.NotReloaded():
                 self._show_failure(event.error, "what was loaded before is served on")
             case _:
                 assert_never(event)
@@ -146,6 +152,13 @@ def event_data(event: events.Event) -> dict[str, JSONValue]:
             }
         case events.Crashed():
             return {"event": "crashed", "message": event.message, "hint": event.hint}
+        case events.Unreachable():
+            return {
+                "event": "unreachable",
+                "upstream": event.upstream,
+                "message": event.message,
+                "hint": event.hint,
+            }
         case events.Saved():
             return {"event": "saved", "paths": [str(path) for path in event.paths]}
         case events.Unchanged():
@@ -166,7 +179,7 @@ def event_data(event: events.Event) -> dict[str, JSONValue]:
             }
         case events.BuildFailed():
             return {"event": "build-failed", **_error_data(event.error)}
-        case events.Refused():
+        case events.NotReloaded():
             return {"event": "refused", **_error_data(event.error)}
         case _:
             assert_never(event)

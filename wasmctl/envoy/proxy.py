@@ -169,7 +169,8 @@ class Proxy:
         try:
             async with asyncio.timeout(timeout):
                 await get(*self._barrier, "/")
-                while not any(map(_is_barrier, self._since(looked))):
+                while not any(map(_is_barrier, fresh := self._since(looked))):
+                    looked += len(fresh)
                     await asyncio.sleep(_PAUSE)
         except TimeoutError as error:
             raise self._stuck("on a request", timeout) from error
@@ -177,15 +178,19 @@ class Proxy:
             raise await self._lost() from error
         return self.new_records()
 
-    async def metrics(self, *, timeout: float = 10.0) -> Mapping[str, int]:
-        """Return every counter and gauge, Envoy's and the plug-ins', by Envoy's name for it.
+    async def metrics(self, names: str = "", *, timeout: float = 10.0) -> Mapping[str, int]:
+        """Return counters and gauges, Envoy's and the plug-ins', by Envoy's name for them.
+
+        Args:
+            names: a regular expression that is found in the names of those wanted; empty: all.
+            timeout: seconds.
 
         Raises:
             ProxyError: Envoy ended, or does not answer.
         """
         try:
             async with asyncio.timeout(timeout):
-                return await self.admin.stats()
+                return await self.admin.stats(names)
         except Broken as error:
             raise await self._lost() from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -10,11 +11,31 @@ from urllib.parse import urlsplit
 from wasmctl.envoy.bootstrap import Cluster
 from wasmctl.errors import UsageError
 
-__all__ = ["UPSTREAM", "Upstream", "parse_upstream"]
+__all__ = ["FAILURES", "UPSTREAM", "Upstream", "parse_upstream", "why_unreachable"]
 
 # The cluster's name.
 UPSTREAM: Final = "upstream"
 _PORTS: Final = {"http": 80, "https": 443}
+# The counters that tell, after `cluster.upstream.`, the most telling first; why, and what to do:
+# https://www.envoyproxy.io/docs/envoy/latest/configuration/upstream/cluster_manager/cluster_stats
+_AUTHORITY: Final = (
+    "its certificate is signed by nobody who is trusted here",
+    "name the file of the authority that did: `SSL_CERT_FILE=ca.pem wasmctl run ...`",
+)
+_REASONS: Final = {
+    "ssl.fail_verify_san": (
+        "its certificate is for another name",
+        "use the name that stands in its certificate",
+    ),
+    "ssl.fail_verify_error": _AUTHORITY,
+    "ssl.fail_verify_no_cert": _AUTHORITY,
+    "ssl.connection_error": ("it does not speak TLS as it should", "is it `http://`?"),
+    "upstream_cx_connect_timeout": ("it takes no connection", "look whether it is up"),
+    "upstream_cx_connect_fail": ("nothing listens there", "start it, or look at its port"),
+    "upstream_cx_none_healthy": ("its name has no address", "look at the name"),
+}
+# A regular expression that finds these counters, for Envoy.
+FAILURES: Final = rf"^cluster\.{UPSTREAM}\.(ssl\.|upstream_cx_)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +80,20 @@ class Upstream:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"
+
+
+def why_unreachable(before: Mapping[str, int], now: Mapping[str, int]) -> tuple[str, str] | None:
+    """Return why requests did not get through to the upstream, and what to do; None: they did.
+
+    Args:
+        before: Envoy's counters a while ago.
+        now: the same counters now.
+    """
+    for name, reason in _REASONS.items():
+        counter = f"cluster.{UPSTREAM}.{name}"
+        if now.get(counter, 0) > before.get(counter, 0):
+            return reason
+    return None
 
 
 def parse_upstream(url: str) -> Upstream:

@@ -11,7 +11,7 @@ from wasmctl.cases.yaml import dump_yaml
 from wasmctl.envoy.compose import Composition, make_compose_bootstrap, make_compose_file
 from wasmctl.envoy.find import at_hand
 from wasmctl.errors import UsageError
-from wasmctl.flow.serving import ServeRequest
+from wasmctl.flow.serve.request import ServeRequest
 from wasmctl.project.project import Project
 from wasmctl.scaffold.apply import apply_scaffold
 from wasmctl.scaffold.plan import ScaffoldPlan, compare

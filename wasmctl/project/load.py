@@ -23,7 +23,7 @@ from wasmctl.project.layers import (
 from wasmctl.project.project import Project
 from wasmctl.session import Session
 
-__all__ = ["load_layers", "load_projects", "project_folder"]
+__all__ = ["load_layers", "load_project", "load_projects", "project_folder"]
 
 
 def project_folder(argument: Path | None, session: Session) -> Path:
@@ -60,6 +60,28 @@ def load_layers(
     for warning in unknown_variables(session.env):
         session.console.warn(warning)
     return _layers(folder, session, flags or {})
+
+
+def load_project(
+    argument: Path | None,
+    session: Session,
+    *,
+    package: str | None = None,
+    flags: Mapping[str, object] | None = None,
+) -> Project:
+    """Return the one project that a DIR argument stands for, for a verb that takes no more.
+
+    The arguments are those of `load_projects`.
+
+    Raises:
+        UsageError: as `load_projects`; or there are several.
+    """
+    projects = load_projects(argument, session, package=package, flags=flags)
+    if len(projects) > 1:
+        names = ", ".join(f"`{project.name}`" for project in projects)
+        hint = f"choose one: `-p {projects[0].name}`"
+        raise UsageError("several-projects", f"several plug-ins here: {names}", hint=hint)
+    return projects[0]
 
 
 def load_projects(

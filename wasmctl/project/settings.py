@@ -8,11 +8,12 @@ separated, lists of text.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from wasmctl.project.rules import NAME, PORT, REPOSITORY, TAG, VARIABLE, VERSION
 
 __all__ = [
+    "DEFAULT_PORT",
     "BuildSettings",
     "DeploySettings",
     "Format",
@@ -27,6 +28,8 @@ __all__ = [
 
 ToolchainName = Literal["cargo", "tinygo", "go"]
 Format = Literal["oci", "docker", "artifact"]
+# Where `run` serves a plug-in: the port of the SDKs' examples.
+DEFAULT_PORT: Final = 18000
 
 # Read by pydantic when it validates (a plain dict: pydantic is not imported for its name).
 _STRICT = {"extra": "forbid", "strict": True, "use_attribute_docstrings": True}

@@ -27,6 +27,7 @@ __all__ = [
     "Watch",
     "environment_part",
     "file_identity",
+    "is_go_source",
     "is_trackable",
     "key_of",
     "load_inputs",
@@ -66,7 +67,7 @@ class Watch:
         """Return the digest of every file that counts now, by its path."""
         paths = [*self.files]
         for folder in self.packages:
-            paths += (f"{folder}/{name}" for name in _names(folder) if _is_source(name))
+            paths += (f"{folder}/{name}" for name in _names(folder) if is_go_source(name))
         for folder, patterns in self.patterns.items():
             for pattern in patterns:
                 paths += _matching(folder, pattern.removeprefix("all:").split("/"))
@@ -215,7 +216,8 @@ def _names(folder: str) -> list[str]:
         return []
 
 
-def _is_source(name: str) -> bool:
+def is_go_source(name: str) -> bool:
+    """Return whether Go may compile a file of that name into a package."""
     # Go itself ignores names that start with a dot or an underscore.
     return name.endswith(_SOURCES) and not name.endswith("_test.go") and name[0] not in "._"
 

@@ -1,10 +1,11 @@
 """Where a project's sources lie, and how they look now: for rebuilding when one is saved.
 
 Over-watching costs a build that finds nothing to do; a file that is overlooked costs trust. So all
-counts that lies in the folders a compiler may read from, but what tools leave there. Files are
-looked at (names, times, sizes), not subscribed to: that sees saves by rename, new folders, and
-file systems that tell nobody (containers, WSL, networks), needs no library, and a project of a
-thousand files takes 5 ms. Starts no program.
+is looked at that lies in the folders a compiler may read from, but what tools leave there. What
+counts for sure is known by name; which of the rest (embedded files, what a build script reads) the
+compiler alone knows. Files are looked at (names, times, sizes), not subscribed to: that sees saves
+by rename, new folders, and file systems that tell nobody (containers, WSL, networks), needs no
+library, and a project of a thousand files takes 5 ms. Starts no program.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from wasmctl.errors import UsageError
 from wasmctl.project.cargo_files import local_packages, read_manifest, workspace_root
 from wasmctl.project.go_files import module_above
 from wasmctl.toolchain.gofiles import local_modules, module_file
+from wasmctl.toolchain.inputs import is_go_source
 
 if TYPE_CHECKING:
     from wasmctl.project.project import Project
@@ -35,6 +37,9 @@ _PASSING: Final = re.compile(
 )
 # Hidden, and yet read by cargo.
 _CARGO: Final = ".cargo"
+# What has a say in the module beside the code.
+_RUST: Final = ("Cargo.toml", "Cargo.lock", "rust-toolchain", "rust-toolchain.toml")
+_GO: Final = ("go.mod", "go.sum", "go.work", "go.work.sum", "modules.txt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +47,27 @@ class SourceTree:
     """What to look at.
 
     Args:
-        folders: absolute folders, none within another; all below them counts.
+        folders: absolute folders, none within another; all below them is looked at.
         files: further files, whether or not they are there.
+        language: whose sources lie in the folders.
     """
 
     folders: tuple[Path, ...]
     files: tuple[Path, ...] = ()
+    language: Literal["rust", "go"] | None = None
+
+    def counts(self, path: Path) -> bool:
+        """Return whether a change of a file is one of the module for sure, going by its name."""
+        name = path.name
+        if path in self.files:
+            return True
+        match self.language:
+            case "rust":
+                return name.endswith(".rs") or name in _RUST or path.parent.name == _CARGO
+            case "go":
+                return is_go_source(name) or name in _GO
+            case None:
+                return False
 
     def look(self) -> Look:
         """Return how every file looks now."""
@@ -86,7 +106,11 @@ def find_sources(project: Project, *, files: tuple[Path, ...] = ()) -> SourceTre
     # Settings of cargo, go and rustup that hold for all below them.
     names = (".cargo/config.toml", ".cargo/config", "go.work", "rust-toolchain.toml")
     above = tuple(folder / name for folder in project.folder.parents for name in names)
-    return SourceTree(folders=tuple(tops), files=(*above, *files))
+    return SourceTree(
+        folders=tuple(tops),
+        files=(*above, *files),
+        language="rust" if project.toolchain == "cargo" else "go",
+    )
 
 
 def _cargo(project: Project) -> Iterator[Path]:

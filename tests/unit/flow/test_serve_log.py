@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from wasmctl.envoy.logs import Record
-from wasmctl.flow.events import Crashed, Event, Logged
-from wasmctl.flow.telling import LogTeller
+from wasmctl.flow.serve.events import Crashed, Event, Logged
+from wasmctl.flow.serve.log import LogTeller
 
 TRAP = "Function: proxy_on_request_headers failed: Uncaught RuntimeError: unreachable"
 
