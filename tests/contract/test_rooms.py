@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,23 @@ def test_a_stage_uses_nothing_to_its_right(path: Path) -> None:
 @pytest.mark.parametrize("name", ["errors.py", "results.py"])
 def test_errors_and_results_import_nothing_of_ours(name: str) -> None:
     assert not [found for found, _ in imports(PACKAGE / name) if found.startswith("wasmctl")]
+
+
+def test_no_modules_need_each_other() -> None:
+    """Neither when they are loaded, nor inside a function, nor for types."""
+    names = {f"wasmctl.{place(path)[:-3].replace('/', '.')}": path for path in MODULES}
+    needed: dict[str, set[str]] = {}
+    for name, path in names.items():
+        found = [*imports(path)]
+        parts = [
+            f"{used}.{alias.name}"
+            for used, node in found
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        ]
+        needed[name] = {*(used for used, _ in found), *parts} & {*names}
+    assert needed["wasmctl.cases.play"] >= {"wasmctl.cases.scene", "wasmctl.wire.messages"}
+    TopologicalSorter(needed).prepare()
 
 
 def test_only_the_root_command_reads_the_environment() -> None:
