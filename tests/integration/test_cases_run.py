@@ -334,6 +334,29 @@ def test_what_happened_instead_is_told(run_file: CaseRunner, probe_module: Path)
     assert steps.serve == "wasmctl run --config 'count started'"
 
 
+def test_ticks_begin_with_a_case_that_waits_and_their_calls_are_taken_once(
+    run_file: CaseRunner, probe_module: Path
+) -> None:
+    results = run_file(
+        probe_module,
+        """
+        plugin: {config: tick 20 call keys GET /jwks}
+        callouts: {keys: {GET /jwks: {}}}
+        cases:
+        - {name: before, request: {headers: {x-do: report}}, expect: {response: {status: 200}}}
+        - name: in a step
+          steps:
+          - {wait: 150ms, expect: {callouts: {keys: {path: /jwks}}}}
+          - request: {headers: {x-do: report}}
+            expect: {response: {headers: {x-requests: "1"}}}
+        - name: in the case
+          steps: [wait: 150ms]
+          expect: {callouts: {keys: {path: /jwks}}}
+        """,
+    )
+    assert {name: told(one) for name, one in results.items() if one.outcome != "passed"} == {}
+
+
 def test_the_end_of_a_connection_belongs_to_its_case(
     run_file: CaseRunner, probe_module: Path
 ) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from wasmctl.cases.model import Case, CaseFile, Expect, Parallel, Plugin, Single, Step
+from wasmctl.cases.model import Case, CaseFile, Expect, Parallel, Plugin, Single, Step, Wait
 from wasmctl.envoy.bootstrap import Listener, WasmPlugin
 
 __all__ = [
@@ -60,12 +60,14 @@ class Group:
 def group_cases(file: CaseFile) -> tuple[Group, ...]:
     """Return the groups of a file, in the order of their first cases; those to be refused last.
 
+    A VM of its own gets a case that asks for it, that reads metrics, that is about the start, or
+    that waits: what ticks only once must not have done so in a case before.
     Last, as V8 keeps compiled code for as long as a VM uses it, and a refusal leaves none.
     """
     groups: dict[object, list[Case]] = {}
     for case in file.cases:
         key = (case.plugin, _kind(case), _cluster(case))
-        own = case.fresh or is_load_case(case) or reads_metrics(case)
+        own = case.fresh or is_load_case(case) or reads_metrics(case) or _waits(case)
         groups.setdefault((case.name, key) if own else key, []).append(case)
     made = (
         Group(
@@ -140,6 +142,10 @@ def traces(cases: Sequence[Case]) -> bool:
 def reads_metrics(case: Case) -> bool:
     """Return whether the case asks for metrics, which know no VM: it has one of its own."""
     return any(expect.metrics for expect in expects_of(case))
+
+
+def _waits(case: Case) -> bool:
+    return any(isinstance(step, Wait) for step in case.steps)
 
 
 def _kind(case: Case) -> Literal["http", "tcp"]:

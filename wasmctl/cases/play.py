@@ -23,7 +23,7 @@ from wasmctl.cases.compare import (
     unlisted_errors,
 )
 from wasmctl.cases.conversation import Conversation
-from wasmctl.cases.groups import expects_of, is_load_case
+from wasmctl.cases.groups import expects_of, singles_of
 from wasmctl.cases.model import Case, Expect, ExpectedRequest, Parallel, Request, Single, Step, Wait
 from wasmctl.cases.results import Difference
 from wasmctl.cases.scene import Scene
@@ -97,7 +97,8 @@ class Player:
                 found += _with_lines(await self._step(step, where), step, where)
         self._failed = bool(found)
         mark = _Mark(self._metrics)
-        found += await self._settled(self._case.expect, mark, "")
+        unasked = not self._case.tcp and not singles_of(self._case)
+        found += await self._settled(self._case.expect, mark, "", unasked=unasked)
         if not self._watch.trap():
             found += unlisted_errors(expects_of(self._case), self._watch.lines)
         return (*found, *dict.fromkeys(self._scene.undeclared))
@@ -114,7 +115,7 @@ class Player:
                 await asyncio.sleep(step.seconds)
                 self._deadline += step.seconds
                 await self._look()
-                return await self._settled(step.expect, mark, where)
+                return await self._settled(step.expect, mark, where, unasked=True)
             case _:
                 assert_never(step)
 
@@ -171,22 +172,29 @@ class Player:
         remaining = max(_AFTER_TIMEOUT, self._deadline - time.monotonic())
         await self._watch.look(timeout=_AFTER_TIMEOUT if self._gave_up else remaining)
 
-    async def _settled(self, expect: Expect, mark: _Mark, where: str) -> Differences:
-        """Compare, again and again for a while as long as what lacks may still come."""
+    async def _settled(
+        self, expect: Expect, mark: _Mark, where: str, *, unasked: bool = False
+    ) -> Differences:
+        """Compare, again and again for a while as long as what lacks may still come.
+
+        What is `unasked` the plug-in does on its own: it starts, or ticks.
+        """
         until = time.monotonic() + self._patience
         while True:
-            found, lacking = await self._compare(expect, mark, where)
+            found, lacking = await self._compare(expect, mark, where, unasked=unasked)
             over = self._failed or self._watch.trap() or time.monotonic() > until
             if over or not lacking:
                 return found
             await asyncio.sleep(_PAUSE)
             await self._look()
 
-    async def _compare(self, expect: Expect, mark: _Mark, where: str) -> tuple[Differences, bool]:
+    async def _compare(
+        self, expect: Expect, mark: _Mark, where: str, *, unasked: bool
+    ) -> tuple[Differences, bool]:
         """Return the differences, and whether time alone could mend one."""
         found: list[Difference] = []
         lacking = False
-        for place, wanted, got in self._servers(expect, mark):
+        for place, wanted, got in self._servers(expect, mark, unasked=unasked):
             told = compare_requests(wanted, got, f"{where}{place}")
             if told and len(got) < len(wanted):
                 lacking = True
@@ -207,14 +215,14 @@ class Player:
         return tuple(found), lacking
 
     def _servers(
-        self, expect: Expect, mark: _Mark
+        self, expect: Expect, mark: _Mark, *, unasked: bool
     ) -> Iterator[tuple[str, Sequence[ExpectedRequest], Sequence[Received]]]:
         """Yield for each server of which something is expected: its place, that, what it got."""
         if expect.upstream is not None:
             yield "upstream", expect.upstream, self._scene.upstream[mark.upstream :]
         for cluster, wanted in expect.callouts:
             calls = self._scene.callouts[cluster][mark.callouts.get(cluster, 0) :]
-            if is_load_case(self._case):
+            if unasked:
                 calls = _once(calls)
             yield f"callouts.{cluster}", wanted, calls
 
@@ -264,7 +272,10 @@ class _Mark:
 
 
 def _once(calls: Sequence[Received]) -> list[Received]:
-    """Return the calls of a start, each once: Envoy starts a plug-in on its main thread, too."""
+    """Return the calls of a start or of ticks, each once.
+
+    How often a plug-in ticks in a time is chance, and Envoy runs it on its main thread, too.
+    """
     return list({(one.method, one.path, one.body): one for one in reversed(calls)}.values())[::-1]
 
 

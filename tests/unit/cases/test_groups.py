@@ -18,6 +18,7 @@ from wasmctl.cases.model import (
     Request,
     Sends,
     Single,
+    Wait,
 )
 
 ONE, OTHER = Plugin(configuration="1"), Plugin(configuration="2")
@@ -39,13 +40,19 @@ def test_cases_of_equal_configuration_share_a_vm() -> None:
     assert made == [["a", "c"], ["b", "d"]]
 
 
-def test_fresh_cases_metrics_and_starts_have_a_vm_of_their_own() -> None:
+def test_fresh_cases_metrics_starts_and_waits_have_a_vm_of_their_own() -> None:
     counting = Expect(metrics=(Metric(name="n", growth=1),))
     start = Case(name="start", line=1, plugin=ONE)
+    waits = Case(name="waits", line=1, plugin=ONE, steps=(STEP, Wait(line=2, seconds=1)))
     made = groups(
-        case("a"), case("fresh", fresh=True), case("counts", expect=counting), start, case("b")
+        case("a"),
+        case("fresh", fresh=True),
+        case("counts", expect=counting),
+        start,
+        waits,
+        case("b"),
     )
-    assert made == [["a", "b"], ["fresh"], ["counts"], ["start"]]
+    assert made == [["a", "b"], ["fresh"], ["counts"], ["start"], ["waits"]]
 
 
 def test_a_network_filter_is_loaded_apart_and_an_upstream_of_grpc_speaks_http_2() -> None:
