@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from types import FrameType
 from typing import Final
 
 __all__ = ["ignore_interruptions", "interruptions_held", "take_interruptions"]
@@ -33,11 +34,7 @@ def ignore_interruptions() -> None:
 
 @contextlib.contextmanager
 def interruptions_held() -> Iterator[None]:
-    """Put interruptions off to the end of the block, so that nothing is forgotten halfway.
-
-    Raises:
-        KeyboardInterrupt: at the end, where one came.
-    """
+    """Put interruptions off to the end of the block, so that nothing is forgotten halfway."""
     if threading.current_thread() is not threading.main_thread():
         yield  # interruptions reach the main thread only
         return
@@ -52,11 +49,16 @@ def interruptions_held() -> Iterator[None]:
         for number, action in ours.items():
             signal.signal(number, action)
         if caught:
-            raise KeyboardInterrupt
+            signal.raise_signal(caught[0])
 
 
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    # As Ctrl-C is taken at the moment: asyncio cancels its tasks in an order of its own then, and
+    # would show a traceback of what is raised in one of them.
+    taken = signal.getsignal(signal.SIGINT)
+    if not callable(taken):
+        raise KeyboardInterrupt
+    taken(number, frame)
 
 
 def _unraisable(unraisable: sys.UnraisableHookArgs) -> None:
