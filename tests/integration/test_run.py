@@ -137,6 +137,43 @@ def test_a_taken_port_is_told_before_anything_is_built(
     assert not (folder / "dist").exists()
 
 
+def test_one_port_for_two_things_is_told(wasmctl: CommandLine, tmp_path: Path) -> None:
+    folder = scaffold(tmp_path / "p", "cargo")
+    said = wasmctl("run", "--port", "18999", "--admin-port", "18999", cwd=folder)
+    assert said.code == 2
+    assert "`--port` and `--admin-port` are both 18999" in said.err
+
+
+def test_a_name_of_no_envoy_is_told_before_anything_is_built(
+    wasmctl: CommandLine, tmp_path: Path
+) -> None:
+    folder = scaffold(tmp_path / "p", "cargo")
+    said = wasmctl("run", "--port", "0", "--envoy", "newest", cwd=folder)
+    assert said.code == 2
+    assert not (folder / "dist").exists()
+
+
+def test_what_is_logged_last_is_shown(project: Path, user_env: dict[str, str]) -> None:
+    with running("--no-build", cwd=project, env=user_env) as run:
+        ask(run.listening(), "/", {"x-do": "log info last words"})
+        run.stop()
+        assert "last words" in [event.get("message") for event in run.events]
+
+
+def test_an_upstream_that_is_down_is_told_once(project: Path, user_env: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    with running("--no-build", "--upstream", url, cwd=project, env=user_env) as run:
+        place = run.listening()
+        assert ask(place)[0] == 503
+        told = run.await_event("unreachable")
+        assert (told["upstream"], told["message"]) == (url, "nothing listens there")
+        assert ask(place)[0] == 503
+        time.sleep(3)
+        run.stop()
+        assert [event.get("event") for event in run.events].count("unreachable") == 1
+
+
 def test_two_cannot_share_a_port(
     project: Path, user_env: dict[str, str], wasmctl: CommandLine
 ) -> None:

@@ -232,6 +232,8 @@ def _next(plan: ScaffoldPlan, wanted: _Wanted, session: Session) -> str:
     if not plan.paths:
         return "everything is there already"
     change = "" if plan.folder == session.cwd else f"cd {shlex.quote(wanted.folder)} && "
+    if wanted.adopt:
+        return f"next: `{change}wasmctl test`; say in tests/*.cases.yaml what the plug-in promises"
     return f"next: `{change}wasmctl build`; README.md has the rest of the road"
 
 

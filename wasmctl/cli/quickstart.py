@@ -149,10 +149,12 @@ def _test(project: Project, session: Session) -> dict[str, JSONValue] | None:
         proxies = find_envoys(trial, session)
         run_trial(trial, proxies, session, request, results.append)
     except ProxyError as error:
-        # All else on the road does without; `wasmctl test` says the same when it is wanted.
-        session.console.warn(f"not tested: {error.message}")
-        if error.hint is not None:
-            session.console.say(f"  for later: {error.hint}; then `wasmctl test`")
+        _tell_untested(error.message, error.hint, session)
+        return None
+    lost = next((result for result in results if result.outcome == "proxy"), None)
+    if lost is not None:
+        hint = None if lost.explanation is None else lost.explanation.hint
+        _tell_untested(lost.message or "Envoy was lost", hint, session)
         return None
     envoy = proxies[0].envoy.version
     session.console.say(f"  {counted(results)} in Envoy {envoy}")
@@ -160,6 +162,13 @@ def _test(project: Project, session: Session) -> dict[str, JSONValue] | None:
         hint = f"see them: `wasmctl test {shlex.quote(str(project.folder))}`"
         raise Refused("cases-failed", "the cases did not all pass", hint=hint)
     return {"envoy": envoy, "passed": sum(result.outcome == "passed" for result in results)}
+
+
+def _tell_untested(why: str, hint: str | None, session: Session) -> None:
+    """Warn and go on: all else on the road does without an Envoy."""
+    session.console.warn(f"not tested: {why}")
+    if hint:
+        session.console.say(f"  for later: {hint}; then `wasmctl test`")
 
 
 def _package(project: Project, session: Session) -> Image:

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["BARRIER", "BARRIER_LINE", "barrier_module"]
+from wasmctl.envoy.logs import Record, plugin_line
+
+__all__ = ["BARRIER", "BARRIER_LINE", "barrier_module", "is_barrier"]
 
 # The name of its listener, and the id of its VM.
 BARRIER: Final = "wasmctl-barrier"
@@ -78,3 +80,9 @@ def _name(text: str) -> bytes:
 
 def _body(code: bytes) -> bytes:
     return _sized(b"\x00" + code + b"\x0b")
+
+
+def is_barrier(record: Record) -> bool:
+    """Return whether a record is the barrier's own."""
+    line = plugin_line(record)
+    return line is not None and line.vm_id == BARRIER

@@ -16,28 +16,14 @@ from wasmctl.errors import ProxyError, UsageError
 from wasmctl.programs import Place, resolve_program
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from wasmctl.session import Session
 
-__all__ = ["at_hand", "find_all", "find_envoy"]
+__all__ = ["at_hand", "find_envoy"]
 
 _RELEASE: Final = re.compile(r"v?(\d+\.\d+(?:\.\d+)?)")
 _FORMS: Final = "`1.40`, `1.40.0`, a path, or `docker:IMAGE`"
-
-
-def find_all(session: Session, wanted: Sequence[str]) -> tuple[Envoy, ...]:
-    """Return each Envoy that is asked for once; the one at hand where nothing is.
-
-    Raises:
-        ProxyError: as `find_envoy`.
-        UsageError: as `find_envoy`.
-    """
-    found = [find_envoy(session, text) for text in wanted] or [find_envoy(session, None)]
-    first: dict[tuple[object, ...], Envoy] = {}
-    for envoy in found:
-        first.setdefault((envoy.command, envoy.image), envoy)
-    return tuple(first.values())
 
 
 def find_envoy(session: Session, wanted: str | None) -> Envoy:

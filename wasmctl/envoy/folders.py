@@ -6,13 +6,13 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from wasmctl.errors import UsageError
 from wasmctl.paths import state_folder
 
-__all__ = ["make_run_folder"]
+__all__ = ["make_run_folder", "writing_to"]
 
 _KEPT = 20
 
@@ -37,6 +37,21 @@ def make_run_folder(env: Mapping[str, str]) -> Path:
         hint = "point XDG_STATE_HOME at a folder that can be written"
         raise UsageError("no-run-folder", message, hint=hint) from error
     return folder
+
+
+@contextlib.contextmanager
+def writing_to(folder: Path) -> Iterator[None]:
+    """Say in which run folder nothing can be written: the system does not always name the file.
+
+    Raises:
+        UsageError: in place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        message = f"nothing can be written in `{folder}`: {(error.strerror or str(error)).lower()}"
+        hint = "make room there, or point XDG_STATE_HOME at another folder"
+        raise UsageError("cannot-write", message, hint=hint) from error
 
 
 def _make_next(runs: Path, stem: str) -> Path:

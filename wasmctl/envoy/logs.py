@@ -5,12 +5,22 @@ The log is written with `LOG_OPTIONS`: one record a line, whatever the message h
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["LOG_OPTIONS", "LogFile", "PluginLine", "Record", "parse_record", "plugin_line"]
+__all__ = [
+    "LOG_OPTIONS",
+    "LogFile",
+    "PluginLine",
+    "Record",
+    "parse_record",
+    "plugin_line",
+    "without_others",
+]
 
 LOG_OPTIONS: Final = ("--log-format-escaped", "--log-format", "[%Y-%m-%d %T.%e][%l][%n] %v")
 
@@ -82,6 +92,12 @@ def plugin_line(record: Record) -> PluginLine | None:
     return PluginLine(level=record.level, vm_id=names[-1], text=match[2])
 
 
+def without_others(records: Iterable[Record], vm_ids: Container[str]) -> tuple[Record, ...]:
+    """Return the records without what plug-ins in other VMs than these said."""
+    lines = ((record, plugin_line(record)) for record in records)
+    return tuple(record for record, line in lines if line is None or line.vm_id in vm_ids)
+
+
 class LogFile:
     """Reads a growing log from its beginning, each record once.
 
@@ -98,6 +114,9 @@ class LogFile:
         """Return the records that were completed since the last call."""
         try:
             with self._path.open("rb") as stream:
+                # Begun anew by whoever writes it.
+                if os.fstat(stream.fileno()).st_size < self._offset:
+                    self._offset = 0
                 stream.seek(self._offset)
                 grown = stream.read()
         except FileNotFoundError:
@@ -105,6 +124,15 @@ class LogFile:
         self._offset += len(grown)
         *lines, self._rest = (self._rest + grown).split(b"\n")
         return tuple(parse_record(line) for line in lines if line)
+
+    def begin_anew(self, longest: int) -> None:
+        """Empty the file when more than `longest` bytes of it have been read.
+
+        Its writer has to append (O_APPEND); what it writes in this moment may be lost.
+        """
+        if self._offset > longest:
+            os.truncate(self._path, 0)
+            self._offset = 0
 
 
 def _unescape(match: re.Match[bytes]) -> bytes:

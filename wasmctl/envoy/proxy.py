@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from wasmctl.envoy.admin import Admin, ListenerState, get
-from wasmctl.envoy.barrier import BARRIER
+from wasmctl.envoy.barrier import BARRIER, is_barrier
 from wasmctl.envoy.bootstrap import (
     Cluster,
     Listener,
@@ -26,8 +26,9 @@ from wasmctl.envoy.bootstrap import (
 )
 from wasmctl.envoy.envoy import Envoy
 from wasmctl.envoy.failures import Stuck, ended, known_failure, tail_of, unanswered
+from wasmctl.envoy.folders import writing_to
 from wasmctl.envoy.lds import keep_authorities, keep_module, write_listeners
-from wasmctl.envoy.logs import LOG_OPTIONS, LogFile, Record, plugin_line
+from wasmctl.envoy.logs import LOG_OPTIONS, LogFile, Record, without_others
 from wasmctl.errors import WasmctlError
 from wasmctl.process import Service as Process
 from wasmctl.process import serving
@@ -115,7 +116,12 @@ class Proxy:
         if done > 0:
             del self._seen[:done]
             self._dropped += done
-        return tuple(record for record in fresh if not _is_barrier(record))
+        return tuple(record for record in fresh if not is_barrier(record))
+
+    def shorten_log(self, longest: int) -> None:
+        """Begin the log file anew when it is longer than so many bytes; its records were read."""
+        self._read()
+        self._log.begin_anew(longest)
 
     async def load(
         self, listeners: Sequence[Listener], *, timeout: float = 60.0
@@ -169,7 +175,7 @@ class Proxy:
         try:
             async with asyncio.timeout(timeout):
                 await get(*self._barrier, "/")
-                while not any(map(_is_barrier, fresh := self._since(looked))):
+                while not any(map(is_barrier, fresh := self._since(looked))):
                     looked += len(fresh)
                     await asyncio.sleep(_PAUSE)
         except TimeoutError as error:
@@ -253,7 +259,7 @@ class Proxy:
         before = self._read()
         earlier = self._of(names)
         refusal = (await self._update({**earlier, listener.name: listener}))[listener.name].refusal
-        records = _about(listener, self._since(before))
+        records = without_others(self._since(before), {one.vm_id for one in listener.plugins})
         if refusal is None:
             return Loaded(address=self.addresses[listener.name], records=records)
         # It would be tried again, and refused again, with every update.
@@ -304,7 +310,7 @@ class Proxy:
         return self._seen[max(0, position - self._dropped) :]
 
     def _last(self) -> list[Record]:
-        return [record for record in self._since(0) if not _is_barrier(record)]
+        return [record for record in self._since(0) if not is_barrier(record)]
 
     def _stuck(self, when: str, waited: float) -> WasmctlError:
         if self.exit_code is not None:
@@ -356,18 +362,19 @@ async def running(
 
     Raises:
         ProxyError: it did not start.
-        UsageError: the admin port is taken.
+        UsageError: the admin port is taken; the run folder cannot be written.
     """
-    lds = write_listeners(folder, (), 0)
-    services = [replace(one, plugin=keep_module(one.plugin, folder)) for one in services]
-    bootstrap = make_bootstrap(
-        clusters=[keep_authorities(cluster, folder, env) for cluster in clusters],
-        services=services,
-        lds=lds,
-        admin_port=admin_port,
-        barrier=True,
-    )
-    (folder / "bootstrap.json").write_text(json.dumps(bootstrap, indent=1))
+    with writing_to(folder):
+        lds = write_listeners(folder, (), 0)
+        services = [replace(one, plugin=keep_module(one.plugin, folder)) for one in services]
+        bootstrap = make_bootstrap(
+            clusters=[keep_authorities(cluster, folder, env) for cluster in clusters],
+            services=services,
+            lds=lds,
+            admin_port=admin_port,
+            barrier=True,
+        )
+        (folder / "bootstrap.json").write_text(json.dumps(bootstrap, indent=1))
     arguments = [
         *("-c", str(folder / "bootstrap.json")),
         *("--admin-address-path", str(folder / "admin.address")),
@@ -388,15 +395,3 @@ async def running(
             yield proxy
         finally:
             await proxy.end()
-
-
-def _about(listener: Listener, records: Sequence[Record]) -> tuple[Record, ...]:
-    """Return the records without what other listeners' plug-ins said, which may still run."""
-    ours = {plugin.vm_id for plugin in listener.plugins}
-    lines = ((record, plugin_line(record)) for record in records)
-    return tuple(record for record, line in lines if line is None or line.vm_id in ours)
-
-
-def _is_barrier(record: Record) -> bool:
-    line = plugin_line(record)
-    return line is not None and line.vm_id == BARRIER

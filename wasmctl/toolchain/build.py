@@ -36,15 +36,16 @@ __all__ = ["build_module"]
 # https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md
 _MODULE: Final = b"\0asm\1\0\0\0"
 _COMPONENT: Final = b"\0asm\x0d\0\1\0"
+_ELSEWHERE: Final = "write the module elsewhere: `wasmctl build -o FILE`"
 # What stands between a build and its place without being a fault of wasmctl's.
 _REMEDIES: Final[Mapping[int, str]] = {
-    errno.ENOSPC: "make room on the disk, or write the module elsewhere: `-o FILE`",
-    errno.EDQUOT: "make room in your quota, or write the module elsewhere: `-o FILE`",
-    errno.EROFS: "write the module elsewhere: `-o FILE`",
-    errno.EACCES: "make the folder writable, or write the module elsewhere: `-o FILE`",
-    errno.EPERM: "make the folder writable, or write the module elsewhere: `-o FILE`",
-    errno.ENOTDIR: "move what is in the way, or write the module elsewhere: `-o FILE`",
-    errno.EEXIST: "move what is in the way, or write the module elsewhere: `-o FILE`",
+    errno.ENOSPC: f"make room on the disk, or {_ELSEWHERE}",
+    errno.EDQUOT: f"make room in your quota, or {_ELSEWHERE}",
+    errno.EROFS: f"{_ELSEWHERE}; or take the one that is there: `--no-build`",
+    errno.EACCES: f"make the folder writable, or {_ELSEWHERE}",
+    errno.EPERM: f"make the folder writable, or {_ELSEWHERE}",
+    errno.ENOTDIR: f"move what is in the way, or {_ELSEWHERE}",
+    errno.EEXIST: f"move what is in the way, or {_ELSEWHERE}",
     errno.EISDIR: "name a file that can be written",
     errno.ENAMETOOLONG: "choose a shorter name",
 }

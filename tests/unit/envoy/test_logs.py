@@ -74,3 +74,18 @@ def test_a_growing_file_is_read_once_and_by_whole_lines(tmp_path: Path) -> None:
     with path.open("ab") as stream:
         stream.write(line[20:] + b" more\n")
     assert log.read() == (record("one more"),)
+
+
+def test_a_log_that_has_grown_long_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "envoy.log"
+    with path.open("ab", buffering=0) as writer:
+        log = LogFile(path)
+        for number in range(3):
+            writer.write(f"[{TIME}][info][wasm] {number} {'x' * 100}\n".encode())
+            assert [found.message[0] for found in log.read()] == [str(number)]
+            log.begin_anew(100)
+            assert path.stat().st_size == 0
+        writer.write(f"[{TIME}][info][wasm] short\n".encode())
+        log.read()
+        log.begin_anew(100)
+        assert path.stat().st_size > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from wasmctl.envoy.folders import make_run_folder
+from wasmctl.envoy.folders import make_run_folder, writing_to
 from wasmctl.errors import UsageError
 
 
@@ -57,3 +58,12 @@ def test_a_state_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
         make_run_folder({"XDG_STATE_HOME": str(tmp_path)})
     assert caught.value.code == "no-run-folder"
     assert str(tmp_path / "wasmctl/runs") in caught.value.message
+
+
+def test_a_full_disk_is_told_with_its_place(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught, writing_to(tmp_path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert (
+        caught.value.message == f"nothing can be written in `{tmp_path}`: no space left on device"
+    )
+    assert "XDG_STATE_HOME" in str(caught.value.hint)

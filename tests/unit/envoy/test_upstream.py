@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wasmctl.envoy.upstream import parse_upstream
+from wasmctl.envoy.upstream import parse_upstream, why_unreachable
 from wasmctl.errors import UsageError
 
 
@@ -50,3 +50,24 @@ def test_no_password_of_a_url_is_repeated() -> None:
     with pytest.raises(UsageError) as caught:
         parse_upstream("http://me:secret@a")
     assert "secret" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("grown", "message"),
+    [
+        ({"upstream_cx_connect_fail": 1}, "nothing listens there"),
+        (
+            {"upstream_cx_connect_fail": 1, "ssl.connection_error": 1, "ssl.fail_verify_error": 1},
+            "its certificate is signed by nobody who is trusted here",
+        ),
+        ({"ssl.connection_error": 2}, "it does not speak TLS as it should"),
+        ({"upstream_cx_none_healthy": 1}, "its name has no address"),
+    ],
+)
+def test_why_an_upstream_is_not_reached(grown: dict[str, int], message: str) -> None:
+    before = {f"cluster.upstream.{name}": 7 for name in grown}
+    now = {f"cluster.upstream.{name}": 7 + count for name, count in grown.items()}
+    reason = why_unreachable(before, now)
+    assert reason is not None
+    assert reason[0] == message
+    assert why_unreachable(now, now) is None

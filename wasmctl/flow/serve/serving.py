@@ -36,6 +36,8 @@ _PAUSE: Final = 0.03
 # Seconds between two questions whether Envoy's worker still answers, and for how long it may not.
 _PULSE: Final = 2.0
 _PATIENCE: Final = 5.0
+# Bytes of Envoy's log: a plug-in that says much, served for days, shall not fill the disk.
+_LONGEST_LOG: Final = 100_000_000
 # How long a module may take to be loaded: V8 needs a second for one that Go made, and ten of them
 # on a machine that has other things to do.
 _LOADING: Final = 60.0
@@ -178,6 +180,7 @@ class Serving:
             if time.monotonic() > pulse:
                 await self._feel_pulse(proxy)
                 failures = await self._look_behind(proxy, failures)
+                proxy.shorten_log(_LONGEST_LOG)
                 pulse = time.monotonic() + _PULSE
             await asyncio.sleep(_PAUSE)
 
