@@ -357,6 +357,18 @@ def test_ticks_begin_with_a_case_that_waits_and_their_calls_are_taken_once(
     assert {name: told(one) for name, one in results.items() if one.outcome != "passed"} == {}
 
 
+def test_of_a_plug_in_that_says_a_lot_the_last_lines_are_kept(
+    run_file: CaseRunner, probe_module: Path
+) -> None:
+    said = ";".join(f"log info {number}" for number in range(1200))
+    text = (
+        f"cases: [{{name: a, request: {{headers: {{x-do: {said}}}}}, expect: {{upstream: {{}}}}}}]"
+    )
+    result = run_file(probe_module, text)["a"]
+    assert (result.outcome, len(result.log)) == ("passed", 1001)
+    assert (result.log[0], result.log[-1]) == ("… 200 lines before", "info: 1199")
+
+
 def test_the_end_of_a_connection_belongs_to_its_case(
     run_file: CaseRunner, probe_module: Path
 ) -> None:
@@ -384,6 +396,9 @@ def test_the_end_of_a_connection_belongs_to_its_case(
     assert where == "tcp[1].upstream"
     assert got.startswith("the proxy did not connect to the upstream, and the connection was ")
     assert results["no network filter"].seconds < 5
+    explanation = results["no network filter"].explanation
+    assert explanation is not None
+    assert explanation.id == "trap-no-network-filter"
 
 
 def test_a_panic_is_told_in_the_authors_terms_and_the_next_case_has_a_new_vm(

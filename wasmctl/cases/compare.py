@@ -35,6 +35,9 @@ __all__ = [
     "unlisted_errors",
 ]
 
+# What the SDKs of Rust and Go make of the host's answer to a call of a cluster it does not know.
+_BAD_ARGUMENT: Final = re.compile("BadArgument|bad argument")
+_UNKNOWN_CLUSTER: Final = "; was it a call to a cluster that `callouts` does not declare?"
 # One label at the end, as proxy-wasm's examples join it to the name.
 _LABEL: Final = re.compile(r"[_.,;](?P<label>[A-Za-z][A-Za-z0-9]*=[^=]*)$")
 _SERIOUS: Final[frozenset[Level]] = frozenset({"error", "critical"})
@@ -207,7 +210,11 @@ def unlisted_errors(expects: Iterable[Expect], lines: Sequence[LogLine]) -> tupl
     """Return the error and critical lines that no part of the case expects."""
     listed = [wanted for expect in expects for wanted in expect.log or ()]
     return tuple(
-        Difference(where="log", expected="no error that `log` does not list", got=str(line))
+        Difference(
+            where="log",
+            expected="no error that `log` does not list",
+            got=f"{line}{_UNKNOWN_CLUSTER if _BAD_ARGUMENT.search(line.text) else ''}",
+        )
         for line in lines
         if line.level in _SERIOUS and not any(_is(wanted, line) for wanted in listed)
     )

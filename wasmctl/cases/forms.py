@@ -313,7 +313,9 @@ def _check_expectations(fields: Fields, expect: Expect) -> None:
     """Refuse expectations of what the case does not do, and a case that expects nothing."""
     sent = [key.name for key in (_CASE_REQUEST, _STEPS, _TCP) if key in fields]
     asks = "response" if expect.response is not None else "upstream"
-    if expect.load_refused and (others := [*sent, *_declared(fields)]):
+    if expect.load_refused and (
+        others := [*sent, *([_UPSTREAM.name] if _UPSTREAM in fields else [])]
+    ):
         message = f"a plug-in that is refused handles nothing, so `{others[0]}` cannot be"
         raise fields.wrong(_EXPECT, message, f"leave out `{others[0]}`, or `{LOAD.name}: refused`")
     if (expect.response or expect.upstream is not None) and _CASE_REQUEST not in fields:
@@ -330,10 +332,6 @@ def _check_expectations(fields: Fields, expect: Expect) -> None:
     if _TCP in fields and _UPSTREAM in fields:
         message = "`upstream` is what an HTTP server answers, and this case is about `tcp`"
         raise fields.wrong(_UPSTREAM, message, "write `upstream sends: …` in `tcp`")
-
-
-def _declared(fields: Fields) -> list[str]:
-    return [key.name for key in (_UPSTREAM, _CALLOUTS) if key.name == "upstream" and key in fields]
 
 
 def _flat(steps: tuple[StepDraft, ...]) -> list[StepDraft]:

@@ -24,6 +24,7 @@ __all__ = [
     "Layout",
     "Style",
     "case_data",
+    "case_file_stem",
     "counted",
     "details",
     "headline",

@@ -51,7 +51,9 @@ _PATIENCE: Final = 0.5
 _PATIENCE_AT_START: Final = 2.0
 # What a start may take beyond the cases' own time: a module of many megabytes takes seconds to
 # compile, several at once on few cores more (seconds).
-_COMPILING = 20.0
+_COMPILING: Final = 20.0
+# Of a case's log, in its result.
+_LINES: Final = 1000
 # What Envoy calls before a plug-in serves.
 _STARTS: Final = frozenset(
     {
@@ -107,7 +109,7 @@ class Series:
         self._folder: Path | None = None
         self._serving: Listener | None = None
         self._losses = 0
-        self._machines = 0
+        self._vms = 0
 
     async def run(self) -> tuple[CaseResult, ...]:
         """Run the cases; return their results in the file's order."""
@@ -134,17 +136,17 @@ class Series:
         ) as proxy:
             self._serving = None
             while self._groups and not self._is_over():
-                await self._use_a_machine(proxy, scene)
+                await self._use_a_vm(proxy, scene)
 
-    async def _use_a_machine(self, proxy: Proxy, scene: Scene) -> None:
+    async def _use_a_vm(self, proxy: Proxy, scene: Scene) -> None:
         """Load a VM for the next group and play its cases, all of them or up to a trap."""
         group = self._groups[0]
         first = group.cases[0]
         clock = time.monotonic()
         scene.begin(first)
         metrics = await _metrics(proxy, first)
-        self._machines += 1
-        vm_id = f"vm-{self._machines}"
+        self._vms += 1
+        vm_id = f"vm-{self._vms}"
         loaded = await self._load(proxy, group, vm_id, clock)
         if loaded is None:
             return
@@ -304,8 +306,8 @@ class Series:
             outcome=outcome,
             seconds=seconds,
             differences=differences,
-            log=log,
-            proxy_log=proxy_log,
+            log=_latest(log),
+            proxy_log=_latest(proxy_log),
             explanation=explanation,
             message=message,
             curl=curl_command(asked) if failed and asked else None,
@@ -323,6 +325,13 @@ class Series:
 
 async def _metrics(proxy: Proxy, case: Case) -> Mapping[str, int]:
     return await proxy.metrics() if reads_metrics(case) else {}
+
+
+def _latest(lines: tuple[str, ...]) -> tuple[str, ...]:
+    # Kept for all cases up to the end of the run; the run folder has the rest.
+    if len(lines) <= _LINES:
+        return lines
+    return (f"… {len(lines) - _LINES} lines before", *lines[-_LINES:])
 
 
 def _request_to_see(case: Case, differences: Sequence[Difference]) -> Request | None:

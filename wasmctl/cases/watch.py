@@ -58,6 +58,7 @@ class Watch:
         self._vm_id = vm_id
         self.records: list[Record] = []
         self.lines: list[LogLine] = []
+        self._trap: Trap | None = None
         self._add(records)
 
     async def look(self, *, timeout: float) -> None:
@@ -72,6 +73,9 @@ class Watch:
     def _add(self, records: Sequence[Record]) -> None:
         self.records += records_of(records, self._vm_id)
         self.lines += lines_of(records, self._vm_id)
+        # Only a trap's place may lie in what came before: a plug-in may say a lot without one.
+        if self._trap is None and find_trap([record.message for record in records]) is not None:
+            self._trap = find_trap(self.messages)
 
     @property
     def messages(self) -> tuple[str, ...]:
@@ -80,7 +84,7 @@ class Watch:
 
     def trap(self) -> Trap | None:
         """Return the first trap."""
-        return find_trap(self.messages)
+        return self._trap
 
 
 def telling(records: Iterable[Record]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from wasmctl.results import Result
 from wasmctl.session import Session
 
 if TYPE_CHECKING:
-    from wasmctl.cli.test_talk import Talk
+    from wasmctl.cli.case_talk import Talk
     from wasmctl.flow.prove import ProveRequest, Trial
     from wasmctl.project.project import Project
 
@@ -64,7 +64,7 @@ def register(app: typer.Typer) -> None:
         no_build: NoBuild = False,
     ) -> Result:
         """Run the declared cases in a real Envoy."""
-        from wasmctl.cli.test_talk import Talk
+        from wasmctl.cli.case_talk import Talk
         from wasmctl.flow.prove import ProveRequest, plan_trials
 
         session: Session = ctx.obj

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from wasmctl.session import Session
 
 __all__ = [
+    "ChosenEnvoy",
     "ProveRequest",
-    "Proxy",
     "Trial",
     "find_envoys",
     "plan_trials",
@@ -82,7 +82,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proxy:
+class ChosenEnvoy:
     """An Envoy, and how it was asked for; None: the one at hand."""
 
     envoy: Envoy
@@ -195,7 +195,7 @@ def _load_meanwhile(name: str) -> None:
     threading.Thread(target=import_module, args=(name,), daemon=True).start()
 
 
-def find_envoys(trial: Trial, session: Session) -> tuple[Proxy, ...]:
+def find_envoys(trial: Trial, session: Session) -> tuple[ChosenEnvoy, ...]:
     """Return each Envoy that is asked for once.
 
     Raises:
@@ -204,16 +204,16 @@ def find_envoys(trial: Trial, session: Session) -> tuple[Proxy, ...]:
     """
     from wasmctl.envoy.find import find_envoy
 
-    first: dict[object, Proxy] = {}
+    first: dict[object, ChosenEnvoy] = {}
     for asked in trial.envoys or (None,):
         envoy = find_envoy(session, asked)
-        first.setdefault((envoy.command, envoy.image), Proxy(envoy=envoy, asked=asked))
+        first.setdefault((envoy.command, envoy.image), ChosenEnvoy(envoy=envoy, asked=asked))
     return tuple(first.values())
 
 
 def run_trial(
     trial: Trial,
-    proxies: Sequence[Proxy],
+    proxies: Sequence[ChosenEnvoy],
     session: Session,
     request: ProveRequest,
     told: Callable[[CaseResult], None],
@@ -251,7 +251,7 @@ def run_trial(
 
 
 def _notes(
-    trial: Trial, proxies: Sequence[Proxy], results: Sequence[CaseResult]
+    trial: Trial, proxies: Sequence[ChosenEnvoy], results: Sequence[CaseResult]
 ) -> Iterator[dict[str, JSONValue]]:
     """Yield what is to be noted: whole runs that passed, and any that failed."""
     for proxy in proxies:

@@ -111,6 +111,41 @@ _TRAPS: Final = (
         source=_CALL_SOURCE,
     ),
     Row(
+        id="trap-no-network-filter",
+        pattern=re.compile(
+            r"Function: (?P<name>proxy_on_(?:new_connection|(?:down|up)stream_\w+)) failed: "
+            rf"Uncaught RuntimeError: unreachable{_LAST_WORDS}invalid context_id"
+        ),
+        message="the plug-in is no network filter: it had no stream context in `{name}`",
+        hint="for TCP, `get_type` of the root context returns `ContextType::StreamContext`; an HTTP"
+        " filter belongs before HTTP",
+        fault=Fault.PLUGIN,
+        source="proxy-wasm-rust-sdk, src/dispatcher.rs",
+    ),
+    Row(
+        id="trap-no-http-filter",
+        pattern=re.compile(
+            r"Function: (?P<name>proxy_on_(?:request|response)_\w+) failed: "
+            rf"Uncaught RuntimeError: unreachable{_LAST_WORDS}invalid context_id"
+        ),
+        message="the plug-in is no HTTP filter: it had no HTTP context in `{name}`",
+        hint="for HTTP, `get_type` of the root context returns `ContextType::HttpContext`; a"
+        " network filter belongs before TCP",
+        fault=Fault.PLUGIN,
+        source="proxy-wasm-rust-sdk, src/dispatcher.rs",
+    ),
+    Row(
+        id="trap-bad-argument",
+        pattern=re.compile(
+            _FAILED + rf"RuntimeError: unreachable{_LAST_WORDS}(?:BadArgument|bad argument)"
+        ),
+        message="the plug-in panicked in `{name}`{at}{because}",
+        hint="handle the error: the host says so of a call to a cluster that it does not know (in"
+        " tests: that `callouts` does not declare), among others",
+        fault=Fault.PLUGIN,
+        source="Envoy, source/extensions/common/wasm/context.cc, httpCall and grpcCall",
+    ),
+    Row(
         id="trap-panic",
         pattern=re.compile(
             _FAILED + r"RuntimeError: unreachable[\s\S]*(?:rust_panic|panicking|rust_begin_unwind"

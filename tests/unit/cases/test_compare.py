@@ -166,6 +166,12 @@ def test_a_line_that_does_not_come_is_told_by_what_came_instead(
     assert told.got == got
 
 
+def test_an_error_about_an_unknown_cluster_is_told_as_such() -> None:
+    line = LogLine(level="error", text="no call to keys: BadArgument")
+    (told,) = unlisted_errors([], [line])
+    assert told.got.endswith("; was it a call to a cluster that `callouts` does not declare?")
+
+
 def test_no_lines_at_all_can_be_asked_for() -> None:
     assert compare_log((), ()) == ()
     (told,) = compare_log((), [line("info", "a")])

@@ -55,6 +55,24 @@ def test_the_generations_of_wasi_are_whole() -> None:
             "RuntimeError: something new",
         ),
         (
+            "Function: proxy_on_new_connection failed: Uncaught RuntimeError: unreachable\n"
+            "last words: invalid context_id",
+            "trap-no-network-filter",
+            "no network filter",
+        ),
+        (
+            "Function: proxy_on_request_headers failed: Uncaught RuntimeError: unreachable\n"
+            "last words: invalid context_id",
+            "trap-no-http-filter",
+            "no HTTP filter",
+        ),
+        (
+            "Function: proxy_on_tick failed: Uncaught RuntimeError: unreachable\n"
+            "last words: called `Result::unwrap()` on an `Err` value: BadArgument",
+            "trap-bad-argument",
+            "panicked in `proxy_on_tick`",
+        ),
+        (
             "Function: f failed: Uncaught RuntimeError: null function or function signature"
             " mismatch",
             "trap-indirect-call",

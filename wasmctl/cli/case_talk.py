@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wasmctl.cases.report import Layout, case_data, counted, details, headline, reason, summary
 from wasmctl.cases.results import CaseResult
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from wasmctl.session import Session
 
 __all__ = ["Talk"]
+
+_WRITABLE: Final = "check the path, its permissions and the space left"
 
 
 class Talk:
@@ -107,15 +108,23 @@ class Talk:
     def write_reports(self, junit: Path | None) -> None:
         """Write what CI systems read, also when cases failed.
 
-        What cannot be written is an error, and takes nothing from the results.
+        A report that cannot be written is an error, a summary a warning; neither takes anything
+        from the results.
         """
         if junit is not None:
-            with self._written(junit):
+            try:
                 self._write_junit(junit)
+            except OSError as error:
+                message = _not_written(junit, error)
+                self._session.console.error(message, _WRITABLE)
+                self._errors.append(ErrorItem(code="cannot-write", message=message, hint=_WRITABLE))
+                self._codes.add(ExitCode.USAGE)
         step_summary = self._session.env.get("GITHUB_STEP_SUMMARY")
         if self._session.env.get("GITHUB_ACTIONS") == "true" and step_summary:
-            with self._written(Path(step_summary)):
+            try:
                 self._write_step_summary(Path(step_summary))
+            except OSError as error:
+                self._session.console.warn(_not_written(Path(step_summary), error))
 
     def _write_junit(self, path: Path) -> None:
         from wasmctl.cases.junit import make_junit
@@ -128,18 +137,6 @@ class Talk:
 
         with path.open("a", encoding="utf-8", errors="backslashreplace") as stream:
             stream.write(step_summary(self.results, self._workspace()))
-
-    @contextlib.contextmanager
-    def _written(self, path: Path) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            message = f"the report `{path}` cannot be written: {reason}"
-            hint = "check the path, its permissions and the space left"
-            self._session.console.error(message, hint)
-            self._errors.append(ErrorItem(code="cannot-write", message=message, hint=hint))
-            self._codes.add(ExitCode.USAGE)
 
     def result(self, *, interrupted: bool) -> Result:
         """Return what the command comes to; all that people read was told as it came."""
@@ -198,3 +195,7 @@ class Talk:
     def _print(self, line: str) -> None:
         if not self._session.as_json:
             self._session.console.result(line)
+
+
+def _not_written(path: Path, error: OSError) -> str:
+    return f"the report `{path}` cannot be written: {(error.strerror or str(error)).lower()}"
