@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,16 @@ def test_without_an_envoy_it_says_so_with_the_remedy_and_goes_on(
     assert "; then `wasmctl test`\n" in said.err
     assert (tmp_path / "hello/dist/image/index.json").is_file()
     assert "  wasmctl test " in said.out
+
+
+@pytest.mark.envoy
+def test_an_envoy_that_is_lost_tested_nothing(wasmctl: CommandLine, tmp_path: Path) -> None:
+    real = Path(sys.executable).with_name("envoy")
+    lost = tmp_path / "envoy"
+    # It answers whatever is asked of it, and ends as soon as it shall serve.
+    lost.write_text(f'#!/bin/sh\ncase "$*" in *admin-address*) exit 9 ;; esac\nexec {real} "$@"\n')
+    lost.chmod(0o755)
+    said = wasmctl("quickstart", "--json", cwd=tmp_path, env={"WASMCTL_ENVOY": str(lost)})
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["data"]["tested"] is None
+    assert "warning: not tested: " in said.err
