@@ -178,7 +178,7 @@ async def ask(stream: Stream, request: Request, *, authority: str, incoming: Inc
         (b":path", request.path.encode()),
         (b":authority", first_value(request.headers, b"host") or authority.encode()),
         *((name.lower(), value) for name, value in request.headers if name.lower() != b"host"),
-        *_length(request.headers, request.body),
+        *_length(request.headers, request.body, whole=not request.trailers),
     ]
     stream_id = link.h2.get_next_available_stream_id()
     sending = asyncio.create_task(link.send(stream_id, head, request.body, request.trailers))
@@ -192,9 +192,13 @@ async def ask(stream: Stream, request: Request, *, authority: str, incoming: Inc
         await asyncio.gather(sending, return_exceptions=True)
 
 
-def _length(headers: Headers, body: tuple[bytes, ...]) -> Headers:
-    """Return the length of a body in one piece, which HTTP/2 allows to say and clients do."""
-    if len(body) != 1 or first_value(headers, b"content-length") is not None:
+def _length(headers: Headers, body: tuple[bytes, ...], *, whole: bool) -> Headers:
+    """Return the length of a body in one piece, which HTTP/2 allows to say and clients do.
+
+    Not of one that trailers follow: a proxy that goes on in HTTP/1 would have to drop them, as
+    they need chunks there (RFC 9112, section 7.1.2).
+    """
+    if not whole or len(body) != 1 or first_value(headers, b"content-length") is not None:
         return ()
     return ((b"content-length", str(len(body[0])).encode()),)
 
@@ -306,7 +310,7 @@ class _Server:
             ]
             body, trailers = reply.body, reply.trailers
             if reply.fail is None and reply.status not in STATUSES_WITHOUT_BODY:
-                head += _length(reply.headers, body)
+                head += _length(reply.headers, body, whole=not trailers)
             if method == "HEAD" or reply.status in STATUSES_WITHOUT_BODY:
                 body, trailers = (), ()
             await self._link.send(stream_id, head, body, trailers, end=reply.fail is None)
