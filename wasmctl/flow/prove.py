@@ -7,10 +7,8 @@ anything is built or started.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from wasmctl.cases.model import Case, CaseFile, Plugin
@@ -185,14 +183,8 @@ def prepare_modules(
         for trial in trials:
             tell_as_it_stands(trial.project, session)
         return (None,) * len(trials)
-    _load_meanwhile("wasmctl.cases.run")
     outcomes = build_all([trial.project for trial in trials], session, BuildRequest())
     return tuple(outcome.error for outcome in outcomes)
-
-
-def _load_meanwhile(name: str) -> None:
-    """Load a module while the compiler has the time; whoever needs it sooner waits for it."""
-    threading.Thread(target=import_module, args=(name,), daemon=True).start()
 
 
 def find_envoys(trial: Trial, session: Session) -> tuple[ChosenEnvoy, ...]:
