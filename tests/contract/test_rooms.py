@@ -14,7 +14,18 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "wasmctl"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # In the order in which data flows; a stage may use those to its left.
-STAGES = ("project", "scaffold", "toolchain", "wasm", "oci", "wire", "envoy", "cases")
+STAGES = (
+    "project",
+    "scaffold",
+    "toolchain",
+    "wasm",
+    "hosts",
+    "oci",
+    "consumers",
+    "wire",
+    "envoy",
+    "cases",
+)
 # Library → the only modules that may import it.
 OWNERS = {
     "subprocess": ("process.py",),

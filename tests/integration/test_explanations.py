@@ -20,9 +20,9 @@ from wasmctl.envoy.bootstrap import Listener, WasmPlugin
 from wasmctl.envoy.envoy import Envoy
 from wasmctl.envoy.find import find_envoy
 from wasmctl.envoy.proxy import Rejected, running
+from wasmctl.hosts.explanations import Explanation, explain
+from wasmctl.hosts.traps import find_trap
 from wasmctl.session import Session
-from wasmctl.wasm.explanations import Explanation, explain
-from wasmctl.wasm.traps import find_trap
 from wasmctl.wire.client import exchange
 from wasmctl.wire.messages import Request
 

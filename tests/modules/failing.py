@@ -19,7 +19,7 @@ from tests.modules.assembler import (
     plugin,
     proxy_log,
 )
-from wasmctl.wasm.rows import Fault
+from wasmctl.hosts.rows import Fault
 
 __all__ = [
     "BOTH",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from wasmctl.wasm.explanations import Explanation
+    from wasmctl.hosts.explanations import Explanation
 
 __all__ = ["CaseOutcome", "CaseResult", "Difference"]
 

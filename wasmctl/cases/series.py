@@ -36,10 +36,10 @@ from wasmctl.envoy.folders import make_run_folder
 from wasmctl.envoy.logs import Record
 from wasmctl.envoy.proxy import Loaded, Proxy, Rejected, Stuck, running
 from wasmctl.errors import ProxyError, WasmctlError
-from wasmctl.wasm.traps import find_trap
+from wasmctl.hosts.traps import find_trap
 
 if TYPE_CHECKING:
-    from wasmctl.wasm.explanations import Explanation
+    from wasmctl.hosts.explanations import Explanation
 
 __all__ = ["Series"]
 
@@ -357,14 +357,14 @@ def _load_timeout(group: Group) -> float:
 
 def _explain(messages: Sequence[str]) -> Explanation | None:
     # A large table, which cases that pass never need.
-    from wasmctl.wasm.explanations import explain
+    from wasmctl.hosts.explanations import explain
 
     return explain(messages)
 
 
 def _explained(error: WasmctlError) -> Explanation:
-    from wasmctl.wasm.explanations import Explanation
-    from wasmctl.wasm.rows import Fault
+    from wasmctl.hosts.explanations import Explanation
+    from wasmctl.hosts.rows import Fault
 
     return Explanation(
         id=error.code,

@@ -10,8 +10,8 @@ from wasmctl.cases.compare import LogLine
 from wasmctl.cases.model import Level
 from wasmctl.envoy.logs import Record, plugin_line
 from wasmctl.envoy.proxy import Proxy
+from wasmctl.hosts.traps import Trap, find_trap
 from wasmctl.wasm.demangle import demangle
-from wasmctl.wasm.traps import Trap, find_trap
 
 __all__ = ["Watch", "lines_of", "records_of", "telling"]
 

@@ -9,8 +9,8 @@ from wasmctl.cases.github import annotation, step_summary
 from wasmctl.cases.junit import make_junit
 from wasmctl.cases.report import Layout, case_data, counted, details, headline, summary
 from wasmctl.cases.results import CaseOutcome, CaseResult, Difference
-from wasmctl.wasm.explanations import Explanation
-from wasmctl.wasm.rows import Fault
+from wasmctl.hosts.explanations import Explanation
+from wasmctl.hosts.rows import Fault
 
 HERE = Path("/here")
 FILE = HERE / "tests/auth.cases.yaml"

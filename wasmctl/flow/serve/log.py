@@ -8,8 +8,8 @@ from typing import Final, Literal, get_args
 
 from wasmctl.envoy.logs import Record, plugin_line
 from wasmctl.flow.serve.events import Crashed, Event, Logged, Source
-from wasmctl.wasm.explanations import explain
-from wasmctl.wasm.traps import find_trap
+from wasmctl.hosts.explanations import explain
+from wasmctl.hosts.traps import find_trap
 
 __all__ = ["LogLevel", "LogTeller", "envoy_level"]
 

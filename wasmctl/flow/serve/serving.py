@@ -24,9 +24,9 @@ from wasmctl.flow.serve.events import Event
 from wasmctl.flow.serve.log import LogTeller, envoy_level
 from wasmctl.flow.serve.rebuild import Rebuilder, Rebuilt, Saves
 from wasmctl.flow.serve.request import HOST, Served, ServeRequest
+from wasmctl.hosts.explanations import explain
 from wasmctl.project.project import Project
 from wasmctl.session import Session
-from wasmctl.wasm.explanations import explain
 
 __all__ = ["Serving"]
 

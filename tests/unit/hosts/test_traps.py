@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wasmctl.wasm.traps import find_trap, last_words
+from wasmctl.hosts.traps import find_trap, last_words
 
 HEAD = "Function: proxy_on_configure failed: Uncaught RuntimeError: unreachable"
 BACKTRACE = f"""{HEAD}

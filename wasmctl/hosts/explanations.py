@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from wasmctl.wasm import rows_load, rows_run
-from wasmctl.wasm.rows import Fault, Row
-from wasmctl.wasm.traps import find_trap, last_words
+from wasmctl.hosts import rows_load, rows_run
+from wasmctl.hosts.rows import Fault, Row
+from wasmctl.hosts.traps import find_trap, last_words
 
 __all__ = ["ROWS", "Explanation", "explain"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from wasmctl.wasm.host_functions import (
+from wasmctl.hosts.host_functions import (
     FIRST_ENVOY,
     HIGRESS_FUNCTIONS,
     OLD_ABI_FUNCTIONS,
@@ -17,7 +17,7 @@ from wasmctl.wasm.host_functions import (
     WASI_GENERATIONS,
     WASI_SOCKETS,
 )
-from wasmctl.wasm.rows import Fault, Row, one_of
+from wasmctl.hosts.rows import Fault, Row, one_of
 
 __all__ = ["ROWS"]
 

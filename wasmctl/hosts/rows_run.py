@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from wasmctl.wasm.rows import Fault, Row
+from wasmctl.hosts.rows import Fault, Row
 
 __all__ = ["ROWS"]
 

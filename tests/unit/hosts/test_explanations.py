@@ -7,9 +7,9 @@ import string
 
 import pytest
 
-from wasmctl.wasm.explanations import ROWS, explain
-from wasmctl.wasm.host_functions import FIRST_ENVOY, WASI_FILES, WASI_GENERATIONS, WASI_SOCKETS
-from wasmctl.wasm.rows import Fault, Row
+from wasmctl.hosts.explanations import ROWS, explain
+from wasmctl.hosts.host_functions import FIRST_ENVOY, WASI_FILES, WASI_GENERATIONS, WASI_SOCKETS
+from wasmctl.hosts.rows import Fault, Row
 
 MISSING = "Failed to load Wasm module due to a missing import: "
 SUMMARY = ["Wasm VM failed Failed to initialize Wasm code", "Plugin x failed to load"]

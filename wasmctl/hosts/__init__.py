@@ -1,0 +1,1 @@
+"""What hosts have, what they refuse, and in which words."""

@@ -1,0 +1,62 @@
+"""What is found to be wrong with a module or an image, for a person and for programs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from wasmctl.hosts.rows import Fault
+
+__all__ = ["Finding", "Severity", "Step"]
+
+
+class Severity(StrEnum):
+    """Whether the target refuses it: only then it is an error."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One function on the way from what a proxy calls to what the module takes from it.
+
+    Args:
+        function: its name, demangled; of one without a name, its index.
+        package: the crate or Go package that it is of; empty where that is not known.
+        place: file and line of the call, where the debug twin tells.
+    """
+
+    function: str
+    package: str = ""
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is wrong.
+
+    Args:
+        id: of the rule: stable, kebab-case; where a proxy says it too, the explanation's id.
+        severity: an error is what the target refuses, a warning the rest.
+        message: what is wrong, in the author's terms.
+        hint: the thing to do.
+        fault: whose it is.
+        where: what it is about: `wasi_snapshot_preview1.fd_pread`, `export malloc`, `layer 2`.
+        targets: those that it holds for, as a user names them: `envoy-1.38`; empty: all.
+        words: what the target itself says of it, where it says something.
+        source: where the rule comes from.
+        chain: how the thing came into the module, the outermost function first.
+    """
+
+    id: str
+    severity: Severity
+    message: str
+    hint: str
+    fault: Fault
+    where: str = ""
+    targets: Sequence[str] = ()
+    words: str = ""
+    source: str = ""
+    chain: Sequence[Step] = ()
