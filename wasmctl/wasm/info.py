@@ -24,7 +24,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FunctionType:
-    """Parameters and results, each as the text format names it: `i32`, `i64`, `funcref` …"""
+    """Parameters and results, as the text format names them (`i32`, `funcref`)."""
 
     parameters: tuple[str, ...]
     results: tuple[str, ...]
