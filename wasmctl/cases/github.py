@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wasmctl.cases.report import counted, reason
+from wasmctl.github import workflow_command
 from wasmctl.paths import relative
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ def annotation(result: CaseResult, workspace: Path) -> str:
     title = f"{result.name} {words} (Envoy {result.envoy})"
     lines = [item.line for item in result.differences if item.line is not None]
     line = lines[0] if lines else result.line
-    properties = f"file={_property(str(relative(result.file, workspace)))},line={line}"
-    return f"::error {properties},title={_property(title)}::{_data(_told(result))}"
+    file = relative(result.file, workspace)
+    return workflow_command("error", _told(result), title=title, file=file, line=line)
 
 
 def step_summary(results: Sequence[CaseResult], workspace: Path) -> str:
@@ -62,12 +63,3 @@ def _code(text: str) -> str:
 
 def _backticks(text: str) -> list[str]:
     return "".join(mark if mark == "`" else " " for mark in text).split()
-
-
-# As the runner reads them: https://github.com/actions/toolkit, packages/core/src/command.ts
-def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
