@@ -170,8 +170,7 @@ class _Composer:
     def _begin(self, event: yaml.CollectionStartEvent, depth: int) -> _Open:
         place = _place(event)
         if depth >= _DEEPEST:
-            message = f"nested more than {_DEEPEST} deep"
-            raise ProblemsError.one(place, message, "a case file needs a few levels only")
+            raise _too_deep(place)
         if event.tag not in (None, "!"):
             self._problems.append(_no_tags(place, event.tag))
         return _Open(place, isinstance(event, yaml.MappingStartEvent), event.anchor)
@@ -239,6 +238,11 @@ def _place(event: yaml.Event) -> Place:
     return Place(mark.line + 1, mark.column + 1)
 
 
+def _too_deep(place: Place) -> ProblemsError:
+    message = f"nested more than {_DEEPEST} deep"
+    return ProblemsError.one(place, message, "a case file needs a few levels only")
+
+
 def _no_tags(place: Place, tag: str) -> Problem:
     shown = tag.replace("tag:yaml.org,2002:", "!!")
     hint = "remove it; a text that looks like a number goes into quotes"
@@ -267,6 +271,9 @@ def _broken(error: yaml.MarkedYAMLError, text: str) -> ProblemsError:
     mark = error.problem_mark or error.context_mark
     place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
     said = f"{error.problem or ''} {error.context or ''}"
+    if "maximum nesting depth" in said:
+        # libyaml looks far ahead where a bracket may begin a key, and has a bound of its own.
+        return _too_deep(place)
     lines = text.splitlines()
     line = lines[place.line - 1] if place.line <= len(lines) else ""
     if "cannot start any token" in said and line[place.column - 1 : place.column] == "\t":

@@ -24,7 +24,7 @@ def in_parallel(jobs: Sequence[Callable[[], T]], *, stopped: threading.Event) ->
         stopped: set when a job fails or the caller is interrupted, for the others to see.
 
     Raises:
-        Exception: that of the first job, in time, that failed.
+        BaseException: that of the first job, in time, that failed.
     """
     if len(jobs) == 1:
         return [jobs[0]()]
@@ -32,7 +32,7 @@ def in_parallel(jobs: Sequence[Callable[[], T]], *, stopped: threading.Event) ->
     for index in range(len(jobs)):
         waiting.put(index)
     results: dict[int, T] = {}
-    failures: list[Exception] = []
+    failures: list[BaseException] = []
 
     def work() -> None:
         while not stopped.is_set():
@@ -42,7 +42,8 @@ def in_parallel(jobs: Sequence[Callable[[], T]], *, stopped: threading.Event) ->
                 return
             try:
                 results[index] = jobs[index]()
-            except Exception as error:  # noqa: BLE001 - raised again by the caller's thread
+            # Also what tells a thread to stop: nobody else would take it there.
+            except BaseException as error:  # noqa: BLE001 - raised again by the caller's thread
                 failures.append(error)
                 stopped.set()
 

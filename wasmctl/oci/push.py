@@ -67,7 +67,7 @@ class Opening:
         self.registry = Registry(reference, options, doing="push")
         self.tags = tuple(tags)
         self._held: dict[str, str | None] = {}
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._looked_at = time.monotonic()
         # A daemon: a registry that hangs does not keep the program from ending.
         self._thread = threading.Thread(target=self._look, daemon=True)
@@ -102,7 +102,7 @@ class Opening:
         looks += [registry.warm_up] * (_BLOBS - len(looks))
         try:
             in_parallel(looks, stopped=registry.stopped)
-        except Exception as error:  # noqa: BLE001 - raised again by whoever waits
+        except BaseException as error:  # noqa: BLE001 - raised again by whoever waits
             self._error = error
         self._looked_at = time.monotonic()
 

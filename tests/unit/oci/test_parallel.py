@@ -52,3 +52,14 @@ def test_the_first_failure_is_raised_and_the_rest_not_begun() -> None:
         in_parallel([partial(job, number) for number in range(50)], stopped=stopped)
     assert stopped.is_set()
     assert len(begun) <= THREADS
+
+
+def test_an_end_from_outside_reaches_the_caller_and_no_thread_prints_it() -> None:
+    """What stops every child raises KeyboardInterrupt in the thread that waits for one."""
+
+    def stopped_child() -> None:
+        raise KeyboardInterrupt
+
+    # A thread's own traceback would be an error here: pytest turns it into a warning.
+    with pytest.raises(KeyboardInterrupt):
+        in_parallel([stopped_child, stopped_child], stopped=threading.Event())

@@ -149,8 +149,13 @@ class Serving:
             wasm_log_level=envoy_level(self._request.log_level),
             drain_seconds=_DRAIN_SECONDS,
         ) as proxy:
+            said: tuple[Record, ...] = ()
             try:
-                refusal = await self._load(proxy, self._served, port)
+                try:
+                    refusal = await self._load(proxy, self._served, port)
+                finally:
+                    # Before anybody knows the address: what comes later is of requests.
+                    said = proxy.new_records()
                 if refusal is not None:
                     raise refusal
                 self._crashed = False
@@ -159,7 +164,7 @@ class Serving:
                 self._tell_start(proxy)
             finally:
                 # The address comes before all that the plug-in says.
-                self._tell_records(proxy.new_records(), loading=True)
+                self._tell_records(said, loading=True)
             try:
                 await self._attend(proxy, port, following)
             finally:
