@@ -8,8 +8,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
-__all__ = ["Export", "FunctionType", "Import", "Kind", "Limits", "ModuleInfo", "Section"]
+__all__ = [
+    "SECTION_NAMES",
+    "Export",
+    "FunctionType",
+    "Import",
+    "Kind",
+    "Limits",
+    "ModuleInfo",
+    "Section",
+]
+
+# By number; custom sections, which have names of their own, have 0.
+SECTION_NAMES: Final[Mapping[int, str]] = {
+    1: "type",
+    2: "import",
+    3: "function",
+    4: "table",
+    5: "memory",
+    6: "global",
+    7: "export",
+    8: "start",
+    9: "element",
+    10: "code",
+    11: "data",
+    12: "data count",
+    13: "tag",
+}
 
 
 class Kind(StrEnum):
@@ -59,9 +86,9 @@ class Import:
         module: the name before the dot: `env`, `wasi_snapshot_preview1`.
         name: the name behind it.
         kind: what it is.
-        type: of a function; None for what is none.
+        type: of a function or tag; None for what is neither.
         limits: of a memory or table.
-        value: the type of a global's value.
+        value: the type of a global's value: `i32`, or `mut i32` where it may change.
     """
 
     module: str
@@ -90,7 +117,7 @@ class Section:
 
     Args:
         id: its number; 0: a custom section.
-        name: of a custom section; else the specification's word: `type`, `code` …
+        name: of a custom section; else the word of `SECTION_NAMES`: `type`, `code` …
         start: where its contents begin in the file (behind the name of a custom section).
         end: where they end.
         frame: where the section itself begins, at its number.
@@ -121,8 +148,12 @@ class ModuleInfo:
         functions: the index in `types` of each function that the module itself defines.
         tables: of the module itself.
         memories: of the module itself.
-        globals: the type of each global's value, of the module itself.
+        globals: the type of each global's value (`i32`, `mut i32`), of the module itself.
+        constants: the expressions, encoded, that its tables and globals begin with.
+        tags: the index in `types` of each tag (of exceptions) of the module itself.
         start: the function that runs when an instance is made, where there is one.
+        elements: how many segments fill tables.
+        data: how many segments fill memories.
         producers: field (`language`, `processed-by`, `sdk`) → tool → version.
         features: what the compiler says that the code may use: of `target_features`, those with +.
     """
@@ -136,7 +167,11 @@ class ModuleInfo:
     tables: tuple[Limits, ...] = ()
     memories: tuple[Limits, ...] = ()
     globals: tuple[str, ...] = ()
+    constants: tuple[bytes, ...] = ()
+    tags: tuple[int, ...] = ()
     start: int | None = None
+    elements: int = 0
+    data: int = 0
     producers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     features: tuple[str, ...] = ()
 
@@ -144,6 +179,11 @@ class ModuleInfo:
     def imported_functions(self) -> tuple[Import, ...]:
         """The imports that are functions: their places are the first function indices."""
         return tuple(one for one in self.imports if one.kind is Kind.FUNCTION)
+
+    @property
+    def function_count(self) -> int:
+        """How many functions there are to refer to, imported ones with them."""
+        return len(self.imported_functions) + len(self.functions)
 
     @property
     def exported_functions(self) -> Mapping[str, FunctionType | None]:
@@ -165,6 +205,16 @@ class ModuleInfo:
             if one.kind is Kind.FUNCTION and one.name.startswith(prefix)
         )
 
+    @property
+    def has_names(self) -> bool:
+        """Whether functions have names for backtraces."""
+        return self.section("name") is not None
+
+    @property
+    def has_dwarf(self) -> bool:
+        """Whether there is debugging information of the compiler's."""
+        return self.section(".debug_info") is not None
+
     def type_of(self, function: int) -> FunctionType | None:
         """Return the type of a function by its index, imported ones first; None: none such."""
         imported = self.imported_functions
@@ -175,5 +225,11 @@ class ModuleInfo:
         return self.types[index] if 0 <= index < len(self.types) else None
 
     def section(self, name: str) -> Section | None:
-        """Return the first section of that name (`code`, `.debug_line`), if there is one."""
-        return next((one for one in self.sections if one.name == name), None)
+        """Return the first section of that name (`code`, `.debug_line`), if there is one.
+
+        A custom section that has a name of `SECTION_NAMES` is not found.
+        """
+        known = name in SECTION_NAMES.values()
+        return next(
+            (one for one in self.sections if one.name == name and (one.id != 0) == known), None
+        )
