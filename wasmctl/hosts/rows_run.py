@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from wasmctl.hosts.host_functions import FIRST_ENVOY
 from wasmctl.hosts.rows import Fault, Row
 
 __all__ = ["ROWS"]
@@ -48,6 +49,16 @@ _MEND_PANIC: Final = (
 )
 
 _TRAPS: Final = (
+    Row(
+        id="trap-go-panic-lost",
+        pattern=re.compile(_FAILED + rf"[\s\S]*{_LAST_WORDS}wasi_snapshot_preview1\.poll_oneoff"),
+        message="the plug-in panicked in `{name}`{at}; what it said is lost, because Go's runtime"
+        f" cannot finish a panic in an Envoy older than {FIRST_ENVOY[2]}",
+        hint=f"run it in Envoy {FIRST_ENVOY[2]} to read the panic (`wasmctl run`, or a case of"
+        " `wasmctl test`), and mend it there: after a panic the plug-in answers no request",
+        fault=Fault.PLUGIN,
+        source="golang/go, src/runtime/os_wasip1.go, usleep; Go 1.26 in Envoy 1.36, 1.37 and 1.39",
+    ),
     Row(
         id="trap-out-of-memory",
         pattern=re.compile(
@@ -272,82 +283,5 @@ _SAID_NO: Final = (
     ),
 )
 
-_PROXY: Final = (
-    Row(
-        id="module-not-found",
-        pattern=re.compile(r"Invalid path: (?P<path>\S+\.wasm)"),
-        message="Envoy does not find the module `{path}`",
-        hint="build it, and give a path that the proxy's own file system has and its user may read",
-        fault=Fault.CONFIGURATION,
-        source="envoy, source/common/config/datasource.cc",
-    ),
-    Row(
-        id="image-not-fetched",
-        pattern=re.compile(
-            r"[Cc]annot fetch Wasm module (?P<name>\S+): (?P<error>.*?)\.?(?: applying|$)"
-        ),
-        message="the proxy's agent could not fetch the module `{name}`: {error}",
-        hint="`wasmctl pull` it with the same credentials; until it is there, requests are denied"
-        " (403) or, failing open, pass without the plug-in",
-        fault=Fault.IMAGE,
-        source="istio, pkg/wasm/convert.go and imagefetcher.go; read, not provoked",
-    ),
-    Row(
-        id="remote-code-not-fetched",
-        pattern=re.compile(r"Failed to load Wasm code \((?P<error>[\w ]+)\) from (?P<url>\S+)"),
-        message="Envoy has no module yet from `{url}` ({error})",
-        hint="see that the proxy's cluster reaches that address and the sha256 is the module's;"
-        " while fetching it may only be a matter of time",
-        fault=Fault.IMAGE,
-        source="envoy, common/wasm/wasm.cc; read, not provoked",
-    ),
-    Row(
-        id="image-denied",
-        pattern=re.compile(r"wasm-default-deny"),
-        message="requests are denied (403), because the proxy has no module for the plug-in: the"
-        " agent could not fetch it",
-        hint="look for `cannot fetch Wasm module` in the agent's log, before this line",
-        fault=Fault.IMAGE,
-        source="istio, pkg/wasm/convert.go; read, not provoked",
-    ),
-    Row(
-        id="plug-in-stopped",
-        pattern=re.compile(r"wasm_fail_stream"),
-        message="a request was answered with 503, because the plug-in had trapped before or never"
-        " loaded",
-        hint="look for `Function: … failed` before this line; `failure_policy: FAIL_RELOAD`"
-        " (Envoy 1.33 and newer) starts the plug-in again",
-        fault=Fault.PLUGIN,
-        source="envoy, common/wasm/context.cc, failStream",
-    ),
-)
-
-_UNTOLD: Final = (
-    Row(
-        id="not-started",
-        pattern=re.compile(r"Failed to initialize Wasm code|Failed to clone Base Wasm"),
-        message="Envoy loaded the module but could not start it, and does not say why",
-        hint="set the log level of `wasm` to debug, and see what it writes before this line",
-        fault=Fault.PLUGIN,
-        source="host, src/wasm.cc, createWasm; no way to it without another reason is known",
-    ),
-    Row(
-        id="not-loaded",
-        pattern=re.compile(r"Failed to load Wasm code"),
-        message="Envoy could not load the module, and does not say why",
-        hint="set the log level of `wasm` to debug, and see what it writes before this line",
-        fault=Fault.PLUGIN,
-        source="host, src/wasm.cc, createWasm; no way to it without another reason is known",
-    ),
-    Row(
-        id="empty-module",
-        pattern=re.compile(r"Plugin .*failed to load"),
-        message="Envoy got an empty module",
-        hint="build it again: the file has no bytes",
-        fault=Fault.PLUGIN,
-        source="envoy, common/wasm/wasm.cc, createWasm",
-    ),
-)
-
 # Those that say more come first.
-ROWS: Final = (*_START_UP, *_TRAPS, _RESTRICTED, *_SAID_NO, *_PROXY, *_UNTOLD)
+ROWS: Final = (*_START_UP, *_TRAPS, _RESTRICTED, *_SAID_NO)

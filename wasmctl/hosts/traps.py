@@ -17,10 +17,10 @@ from typing import Final
 
 from wasmctl.wasm.demangle import demangle
 
-__all__ = ["Trap", "find_trap", "last_words"]
+__all__ = ["Trap", "begins_panic", "find_panic", "find_trap", "last_words", "own_frame"]
 
 _TRAP: Final = re.compile(r"Function: (?P<function>\S+) failed: (?:Uncaught )?(?P<reason>[^\n]*)")
-_FRAME: Final = re.compile(r"^\s*\d+:\s+0x[0-9a-f]+ - (.+)$", re.MULTILINE)
+_FRAME: Final = re.compile(r"^\s*\d+:\s+0x([0-9a-f]{1,8}) - (.+)$", re.MULTILINE)
 _PLUGIN_LINE: Final = re.compile(r"\Awasm log\b.*?: ?(.*)\Z", re.DOTALL)
 
 # How a language's runtime begins its last words, and what of them is the reason. Rust's SDK logs
@@ -31,6 +31,12 @@ _LAST_WORDS_BEGIN: Final = re.compile(
     r"|\Amemory allocation of "
 )
 _LAST_WORDS: Final = (
+    # A panic that Go's runtime could not finish: of the place, what is not the runtime's own.
+    re.compile(
+        r"(?P<words>fatal error: wasi_snapshot_preview1\.poll_oneoff)(?:.*?\bpanic\(.*?"
+        r"\t(?P<place>(?!(?:[^\t\n]*/src/)?(?:runtime|internal)/)[^\t\n]+?\.go:\d+))?",
+        re.DOTALL,
+    ),
     re.compile(
         r"panicked at (?P<place>\S.*?:\d+(?::\d+)?):\n(?P<words>.*?)(?:\n?note: run with|\Z)",
         re.DOTALL,
@@ -62,6 +68,7 @@ class Trap:
         reason: the engine's words: `RuntimeError: unreachable`.
         frames: the functions that it was in, demangled, the innermost first. Empty where the module
             has no `name` section; a host gives 20 at most.
+        addresses: of each frame, the offset in the module's file.
         own: the index in `frames` of the innermost that is of the author's crate or package.
         place: file and line, where the plug-in's runtime said it.
         words: the panic's message, on one line.
@@ -70,6 +77,7 @@ class Trap:
     function: str
     reason: str
     frames: tuple[str, ...] = ()
+    addresses: tuple[int, ...] = ()
     own: int | None = None
     place: str = ""
     words: str = ""
@@ -91,17 +99,24 @@ def find_trap(messages: Sequence[str]) -> Trap | None:
         if _PLUGIN_LINE.match(message):
             continue
         if found := _TRAP.search(message):
-            frames = tuple(demangle(name) for name in _FRAME.findall(message, found.end()))
-            place, words = _panic(_texts(messages[:index]))
+            backtrace = _FRAME.findall(message, found.end())
+            frames = tuple(demangle(name) for _, name in backtrace)
+            place, words = find_panic(messages[:index])
             return Trap(
                 function=found["function"],
                 reason=found["reason"].strip(),
                 frames=frames,
-                own=_own(frames),
+                addresses=tuple(int(address, 16) for address, _ in backtrace),
+                own=own_frame(frames),
                 place=place,
                 words=words,
             )
     return None
+
+
+def begins_panic(text: str) -> bool:
+    """Return whether a language's runtime begins its last words in what a plug-in said."""
+    return _LAST_WORDS_BEGIN.match(text) is not None
 
 
 def last_words(messages: Sequence[str]) -> str:
@@ -114,8 +129,9 @@ def _texts(messages: Sequence[str]) -> list[str]:
     return [found[1] for message in messages if (found := _PLUGIN_LINE.match(message))]
 
 
-def _panic(texts: Sequence[str]) -> tuple[str, str]:
-    """Return the place and the reason that a runtime gave last."""
+def find_panic(messages: Sequence[str]) -> tuple[str, str]:
+    """Return the place and the reason that a plug-in's runtime gave last; empty where none did."""
+    texts = _texts(messages)
     for index in range(len(texts) - 1, -1, -1):
         if _LAST_WORDS_BEGIN.match(texts[index]):
             written = "".join(text or "\n" for text in texts[index:])
@@ -130,7 +146,7 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _own(frames: Sequence[str]) -> int | None:
+def own_frame(frames: Sequence[str]) -> int | None:
     """Find the innermost frame of the author's: an SDK calls the author's code first."""
     heads = [
         found["head"] if (found := _PATH.match(frame)) and not _NOT_OWN.match(frame) else ""
