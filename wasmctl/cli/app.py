@@ -33,6 +33,7 @@ VERBS: Final[Mapping[str, str]] = {
     "init": "init",
     "build": "build",
     "test": "test",
+    "explain": "explain",
     "run": "run",
     "package": "package",
     "push": "push",

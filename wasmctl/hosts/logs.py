@@ -38,7 +38,9 @@ _ISTIO: Final = re.compile(
     re.DOTALL,
 )
 _SCOPES: Final = (
-    re.compile(r"envoy (?P<logger>[\w.]+)(?: \S+\.(?:cc|h):\d+)?[\t ](?P<message>.*)", re.DOTALL),
+    re.compile(
+        r"envoy (?P<logger>[\w.]+)(?: \S+\.(?:cc|h):\d+)?(?:\t| +)(?P<message>.*)", re.DOTALL
+    ),
     re.compile(r"(?P<logger>[\w-]+)(?:\t| {2,})(?P<message>.*)", re.DOTALL),
     re.compile(r"(?P<logger>wasm|xdsproxy) (?P<message>.*)", re.DOTALL),
 )
@@ -52,8 +54,13 @@ _PREFIX: Final = re.compile(
     rf"|(?P<time>{_MOMENT}) (?:std(?:out|err) [FP] )?(?! *{_LEVEL.replace('?P<level>', '?:')}\b)"
     r"|[A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d (?P<host>\S+ [\w./-]+)(?:\[\d+\])?: "
 )
-# Elsewhere in a line than at its beginning a record must stand alone.
-_BEFORE: Final = re.compile(rf"(?P<origin>[^\"{{]{{1,200}}?[ |\]:>])(?=\[{_MOMENT}\]\[)")
+# Elsewhere in a line than at its beginning a record must stand alone. What stands before it may be
+# anything, but before JSON or a moment without brackets a quote's `>`, or stern's pod and
+# container: plug-ins log such things too.
+_BEFORE: Final = re.compile(
+    rf"(?P<origin>[^\"{{]{{1,200}}?[ |\]:>])(?=\[{_MOMENT}\](?:\[| \"))"
+    rf"|(?P<quoted>(?:> ?)+|[\w.]+-[\w.-]+ [\w.-]+ )(?=\{{\"|{_MOMENT}[\t ]+[a-z]+[\t ])"
+)
 # How a host's messages begin, where nothing stands before them.
 _BARE: Final = re.compile(
     r"wasm log\b|Function: \S+ failed|Failed to |Wasm VM failed|Wasm module is missing"
@@ -79,7 +86,9 @@ _KEYS: Final = {
     "origin": ("pod", "pod_name", "container_name", "service"),
 }
 # With --log-format-escaped; of a plug-in's own JSON nothing is changed.
-_ESCAPED: Final = re.compile(r"in-VM backtrace:\\n|\Awasm log.*?panicked at .*?\\n", re.DOTALL)
+_ESCAPED: Final = re.compile(
+    r"in-VM backtrace:\\n|\Awasm log.*?(?:panicked at .*?\\n|: (?:\\[nt])+\Z)", re.DOTALL
+)
 
 # Bounds: of a line, of a record, of the lines kept to be shown, of the records and prefixes known
 # at a time, and of the lines after which a record is not continued any more.
@@ -194,7 +203,7 @@ class _Open:
         thread = self.begun.thread
         if found := _THREAD.search(message):
             message, thread = message[: found.start()], found[1]
-        if "\\n" in message and _ESCAPED.search(message):
+        if "\\" in message and _ESCAPED.search(message):
             message = message.replace("\\n", "\n").replace("\\t", "\t")
         return LogRecord(
             first=self.first,
@@ -271,13 +280,13 @@ class LogReader:
             if found := _BEFORE.match(rest):
                 read = _parse(rest[found.end() :])
                 if len(self._prefixes) < _MOST_OPEN:
-                    self._prefixes[found["origin"]] = None
-                origin = f"{origin} {found['origin'].strip(' |[]:>')}".strip()
+                    self._prefixes[found[0]] = None
+                origin = _joined(origin, found[0])
             else:
                 known = (one for one in self._prefixes if rest.startswith(one))
                 if prefix := next(known, ""):
                     read = _parse(rest[len(prefix) :])
-                    origin = f"{origin} {prefix.strip(' |[]:>')}".strip()
+                    origin = _joined(origin, prefix)
         read.origin = origin or read.origin
         read.time = read.time or time
         return read
@@ -303,6 +312,10 @@ def _text(line: bytes) -> str:
     return _COLOUR.sub("", text) if "\x1b" in text else text
 
 
+def _joined(origin: str, prefix: str) -> str:
+    return f"{origin} {prefix.strip(' |[]:>')}".strip()
+
+
 def _without_prefixes(text: str) -> tuple[str, str, str]:
     """Return which proxy's a line is, its time, and the line without both."""
     origins, time, position = [], "", 0
@@ -317,8 +330,8 @@ def _without_prefixes(text: str) -> tuple[str, str, str]:
     return " ".join(origins), time, text[position:]
 
 
-def _parse(text: str, *, nested: bool = True) -> _Line:
-    if text.startswith("{") and nested and (read := _from_json(text)) is not None:
+def _parse(text: str, depth: int = 2) -> _Line:
+    if depth and text.startswith("{") and (read := _from_json(text, depth - 1)) is not None:
         return read
     if found := _ENVOY.match(text):
         return _Line(
@@ -345,7 +358,7 @@ def _parse(text: str, *, nested: bool = True) -> _Line:
     return _Line(headed=False, message=text)
 
 
-def _from_json(text: str) -> _Line | None:
+def _from_json(text: str, depth: int) -> _Line | None:
     try:
         values = json.loads(text)
     except (ValueError, RecursionError):
@@ -357,10 +370,10 @@ def _from_json(text: str) -> _Line | None:
     if not message:
         return _Line(headed=True, message=text, time=found["time"], logger="access")
     _, time, rest = _without_prefixes(message)
-    inner = _parse(rest, nested=False)
+    inner = _parse(rest, depth)
     # An engine's own wrapping of lines (Docker's json-file) has no level: a line may go on there.
     inner.headed = inner.headed or bool(found["level"])
-    inner.origin = found["origin"]
+    inner.origin = inner.origin or found["origin"]
     inner.time = inner.time or time or found["time"]
     inner.level = inner.level or found["level"].lower()
     inner.logger = inner.logger or found["logger"].removeprefix("envoy ")

@@ -27,13 +27,13 @@ _PLUGIN_LINE: Final = re.compile(r"\Awasm log\b.*?: ?(.*)\Z", re.DOTALL)
 # a panic as one record; Rust's and Go's own runtimes write to stderr in pieces, and the host makes
 # a record of each: a piece that is a line's end is empty then.
 _LAST_WORDS_BEGIN: Final = re.compile(
-    r"\A\s*(?:thread '.*' (?:\(\d+\) )?)?panicked at |\Apanic: |\Afatal error: "
+    r"\A\s*(?:thread '.*' (?:\(\d+\) )?)?panicked at |\A(?:panic|fatal error):(?: |\Z)"
     r"|\Amemory allocation of "
 )
 _LAST_WORDS: Final = (
     # A panic that Go's runtime could not finish: of the place, what is not the runtime's own.
     re.compile(
-        r"(?P<words>fatal error: wasi_snapshot_preview1\.poll_oneoff)(?:.*?\bpanic\(.*?"
+        r"(?P<words>fatal error: ?wasi_snapshot_preview1\.poll_oneoff)(?:.*?\bpanic\(.*?"
         r"\t(?P<place>(?!(?:[^\t\n]*/src/)?(?:runtime|internal)/)[^\t\n]+?\.go:\d+))?",
         re.DOTALL,
     ),
@@ -43,7 +43,7 @@ _LAST_WORDS: Final = (
     ),
     re.compile(r"(?P<words>memory allocation of \d+ bytes failed)"),
     re.compile(
-        r"(?:panic: |(?=fatal error: ))(?P<words>[^\n]*)(?:.*?\t(?P<place>[^\t\n]+?\.go:\d+))?",
+        r"(?:panic: ?|(?=fatal error: ?))(?P<words>[^\n]*)(?:.*?\t(?P<place>[^\t\n]+?\.go:\d+))?",
         re.DOTALL,
     ),
 )
