@@ -68,6 +68,8 @@ def _unquote(text: str | None) -> str:
 class Authorizer:
     """Keeps the `Authorization` of one registry; threads that need a new one get the same.
 
+    `challenge` is the first that came, as it came; empty while nobody has asked.
+
     Args:
         scope: what is to be allowed, as the token protocol writes it; empty for a log-in.
         find: looks the credentials up, when the registry first asks for some.
@@ -85,6 +87,7 @@ class Authorizer:
         self._looked = False
         self.credentials: Credentials | None = None
         self.was_asked = False
+        self.challenge = ""
         self.refusal: Answer | None = None
 
     @property
@@ -100,9 +103,11 @@ class Authorizer:
                 it refuses, its answer is in `refusal`.
         """
         tried = refused.sent.get("Authorization")
-        challenges = parse_challenges(refused.headers.get("WWW-Authenticate", ""))
+        challenge = refused.headers.get("WWW-Authenticate", "")
+        challenges = parse_challenges(challenge)
         with self._lock:
             self.was_asked = True
+            self.challenge = self.challenge or challenge
             if self.refusal is None and self._header in {None, tried}:
                 self._header = self._answer(challenges, tried, refused.url)
             return self._header not in {None, tried}

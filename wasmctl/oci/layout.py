@@ -21,7 +21,7 @@ from wasmctl.oci.manifest import Descriptor, choose_child, read_descriptors
 from wasmctl.paths import replacing
 from wasmctl.results import JSONValue
 
-__all__ = ["LayoutImage", "read_layout", "write_layout"]
+__all__ = ["LayoutImage", "find_in_layout", "read_layout", "write_layout"]
 
 _MARKER: Final = "oci-layout"
 _MARKER_CONTENT: Final = b'{"imageLayoutVersion":"1.0.0"}'
@@ -214,9 +214,28 @@ class LayoutImage:
         del size
         return _opened(self.layout, _blob_path(digest))
 
+    def child(self, descriptor: Descriptor) -> LayoutImage:
+        """Return the manifest that this index names.
+
+        Raises:
+            Unreadable: the layout lacks it, or has other bytes under its digest.
+        """
+        return _read_image(self.layout, descriptor)
+
 
 def read_layout(layout: Path, *, name: str | None = None) -> LayoutImage:
-    """Return the image called `name`, or the only one, of a layout.
+    """Return the image called `name`, or the only one, of a layout; of an index, the one it means.
+
+    Raises:
+        Unreadable: it is no layout, or names no such image.
+    """
+    image = find_in_layout(layout, name=name)
+    child = choose_child(image.manifest, image.media_type)
+    return image if child is None else image.child(child.descriptor)
+
+
+def find_in_layout(layout: Path, *, name: str | None = None) -> LayoutImage:
+    """Return what a layout has under `name`, or the only thing it has: an image, or an index.
 
     Raises:
         Unreadable: it is no layout, or names no such image.
@@ -232,9 +251,7 @@ def read_layout(layout: Path, *, name: str | None = None) -> LayoutImage:
             f"`{layout}` holds {len(entries)} images{called}, not one",
             hint="write it anew, with `wasmctl package`",
         )
-    image = _read_image(layout, entries[0])
-    child = choose_child(image.manifest, image.media_type)
-    return image if child is None else _read_image(layout, child.descriptor)
+    return _read_image(layout, entries[0])
 
 
 def _read_image(layout: Path, descriptor: Descriptor) -> LayoutImage:

@@ -9,13 +9,22 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from wasmctl.errors import Unreadable
 from wasmctl.oci.image import MediaType
 
-__all__ = ["Child", "Descriptor", "Manifest", "choose_child", "read_descriptors", "read_manifest"]
+__all__ = [
+    "Child",
+    "Descriptor",
+    "Manifest",
+    "choose_child",
+    "is_schema1",
+    "read_children",
+    "read_descriptors",
+    "read_manifest",
+]
 
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _INDEXES: Final = frozenset({MediaType.OCI_INDEX, MediaType.DOCKER_INDEX})
@@ -39,25 +48,41 @@ class Descriptor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """An image's manifest: its type, and its layers in order."""
+    """An image's manifest.
+
+    Args:
+        media_type: its type, by itself or else by the one who handed it over.
+        says: the type that it gives itself; empty: none.
+        config: its configuration, where it names one.
+        layers: in their order.
+        annotations: its own.
+    """
 
     media_type: str
+    says: str = ""
+    config: Descriptor | None = None
     layers: tuple[Descriptor, ...]
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Child:
-    """The image that was chosen from an index.
+    """An entry of an index.
 
     Args:
         descriptor: its manifest.
         platform: the platform it is said to be for.
-        meshes_agree: whether it is also what Istio's fetcher would choose.
+        meshes_agree: whether its platform is the one that Istio's fetcher takes.
     """
 
     descriptor: Descriptor
     platform: str
     meshes_agree: bool
+
+    @property
+    def attests(self) -> bool:
+        """Whether it is no image, but says something of one."""
+        return _ATTESTATION in self.descriptor.annotations
 
 
 def read_descriptors(content: bytes, key: str) -> list[Descriptor]:
@@ -81,7 +106,7 @@ def read_manifest(content: bytes, media_type: str) -> Manifest:
     """
     document = _document(content)
     claimed = document.get("mediaType") or media_type
-    if document.get("schemaVersion") == 1:
+    if is_schema1(content):
         raise _no_image(
             "its manifest is of Docker's schema 1, which no mesh reads", "push it again"
         )
@@ -89,8 +114,16 @@ def read_manifest(content: bytes, media_type: str) -> Manifest:
         raise _no_image(f"its manifest is of the type `{claimed}`")
     return Manifest(
         media_type=str(claimed),
+        says=str(document.get("mediaType") or ""),
+        config=_descriptor(document["config"]) if document.get("config") else None,
         layers=tuple(_descriptor(entry) for entry in _list(document, "layers")),
+        annotations=_texts(document.get("annotations")),
     )
+
+
+def is_schema1(content: bytes) -> bool:
+    """Return whether a manifest is of Docker's schema 1."""
+    return _document(content).get("schemaVersion") == 1
 
 
 def choose_child(content: bytes, media_type: str) -> Child | None:
@@ -101,22 +134,13 @@ def choose_child(content: bytes, media_type: str) -> Child | None:
     Raises:
         Unreadable: `no-such-platform`, `not-an-image`.
     """
-    document = _document(content)
-    if (document.get("mediaType") or media_type) not in _INDEXES:
+    children = read_children(content, media_type)
+    if children is None:
         return None
-    entries = _list(document, "manifests")
-    children = [
-        Child(
-            descriptor=_descriptor(entry),
-            platform=_platform(entry),
-            meshes_agree=_platform(entry) == _PLATFORM,
-        )
-        for entry in entries
-    ]
     for child in children:
         if child.meshes_agree:
             return child
-    images = [child for child in children if _ATTESTATION not in child.descriptor.annotations]
+    images = [child for child in children if not child.attests]
     if len(images) == 1:
         return images[0]
     platforms = ", ".join(f"`{child.platform}`" for child in images) or "nothing"
@@ -124,6 +148,25 @@ def choose_child(content: bytes, media_type: str) -> Child | None:
         "no-such-platform",
         f"the index has no image for {_PLATFORM}, which meshes take; it has {platforms}",
         hint="give the digest of one of its images, or push the image with `wasmctl push`",
+    )
+
+
+def read_children(content: bytes, media_type: str) -> tuple[Child, ...] | None:
+    """Return the entries of an index, or None where `content` is no index.
+
+    Raises:
+        Unreadable: `not-an-image`.
+    """
+    document = _document(content)
+    if (document.get("mediaType") or media_type) not in _INDEXES:
+        return None
+    return tuple(
+        Child(
+            descriptor=_descriptor(entry),
+            platform=_platform(entry),
+            meshes_agree=_platform(entry) == _PLATFORM,
+        )
+        for entry in _list(document, "manifests")
     )
 
 
@@ -152,13 +195,18 @@ def _descriptor(entry: object) -> Descriptor:
         raise _no_image(f"its manifest names `{digest}`, which is no sha256 digest")
     if not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise _no_image(f"its manifest gives `{size}` as a size")
-    annotations = entry.get("annotations")
     return Descriptor(
         media_type=str(entry.get("mediaType", "")),
         digest=digest,
         size=size,
-        annotations=annotations if isinstance(annotations, dict) else {},
+        annotations=_texts(entry.get("annotations")),
     )
+
+
+def _texts(annotations: object) -> Mapping[str, str]:
+    if not isinstance(annotations, dict):
+        return {}
+    return {key: value for key, value in annotations.items() if isinstance(value, str)}
 
 
 def _platform(entry: object) -> str:

@@ -25,6 +25,7 @@ from wasmctl.oci.auth import Authorizer
 from wasmctl.oci.credentials import Credentials, find_credentials
 from wasmctl.oci.download import Download
 from wasmctl.oci.image import Blob, Image, MediaType, digest_of
+from wasmctl.oci.manifest import Descriptor
 from wasmctl.oci.options import RegistryOptions
 from wasmctl.oci.reference import Reference
 from wasmctl.oci.transport import Answer, Reply, Transport, check_redirect, same_origin
@@ -60,6 +61,22 @@ class RemoteImage:
         stream = Download(partial(self.registry.start_download, digest), size)
         with io.BufferedReader(stream, 256 * 1024) as reader:
             yield reader
+
+    def child(self, descriptor: Descriptor) -> RemoteImage:
+        """Return the manifest that this index names, of the type that the index gives it.
+
+        Raises:
+            Unreadable: what came is not what the digest says.
+            RegistryError: the registry refuses or fails.
+        """
+        manifest, media_type = self.registry.manifest(descriptor.digest)
+        self.registry.check_manifest(descriptor.digest, digest_of(manifest))
+        return RemoteImage(
+            manifest=manifest,
+            media_type=descriptor.media_type or media_type,
+            digest=descriptor.digest,
+            registry=self.registry,
+        )
 
 
 def fetch_image(reference: Reference, options: RegistryOptions) -> RemoteImage:
@@ -126,6 +143,16 @@ class Registry:
         """End transfers that are still going on, and every connection."""
         self.stopped.set()
         self._transport.close()
+
+    @property
+    def challenge(self) -> str:
+        """The `WWW-Authenticate` with which credentials were asked for; empty: they were not."""
+        return self._authorizer.challenge
+
+    @property
+    def credentials(self) -> Credentials | None:
+        """What was shown when credentials were asked for."""
+        return self._authorizer.credentials
 
     def _ask(
         self,
