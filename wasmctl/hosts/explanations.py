@@ -10,13 +10,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from wasmctl.hosts import rows_load, rows_proxy, rows_run
+from wasmctl.hosts import rows_fetch, rows_load, rows_proxy, rows_run
 from wasmctl.hosts.rows import Fault, Row
 from wasmctl.hosts.traps import find_trap, last_words
 
 __all__ = ["ROWS", "Explanation", "explain"]
 
-ROWS: Final[tuple[Row, ...]] = (*rows_load.ROWS, *rows_run.ROWS, *rows_proxy.ROWS)
+ROWS: Final[tuple[Row, ...]] = (
+    *rows_load.ROWS,
+    *rows_fetch.ROWS,
+    *rows_run.ROWS,
+    *rows_proxy.ROWS,
+)
 
 _TRAPPED: Final = " failed: Uncaught "
 
