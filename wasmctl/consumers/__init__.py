@@ -1,0 +1,1 @@
+"""What those who load plug-ins from images make of one."""
