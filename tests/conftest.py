@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # The services that integration tests share.
 pytest_plugins = [
     f"tests.integration.{name}"
-    for name in ("docker_engine", "registries", "modules", "case_runs")
+    for name in ("docker_engine", "registries", "modules", "case_runs", "fetchers")
     if (ROOT / f"tests/integration/{name}.py").exists()
 ]
 WASMCTL = Path(sys.executable).parent / "wasmctl"
