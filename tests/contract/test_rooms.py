@@ -37,6 +37,7 @@ OWNERS = {
     "jinja2": ("scaffold/render.py",),
     "questionary": ("cli/ask.py",),
     "pydantic": ("project/",),
+    "elftools": ("wasm/lines.py",),
     "yaml": ("cases/yaml.py",),
 }
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from wasmctl.hosts.rows import Fault
+from wasmctl.wasm.chain import Step
 
 __all__ = ["Finding", "Severity", "Step"]
 
@@ -16,21 +17,6 @@ class Severity(StrEnum):
 
     ERROR = "error"
     WARNING = "warning"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One function on the way from what a proxy calls to what the module takes from it.
-
-    Args:
-        function: its name, demangled; of one without a name, its index.
-        package: the crate or Go package that it is of; empty where that is not known.
-        place: file and line of the call, where the debug twin tells.
-    """
-
-    function: str
-    package: str = ""
-    place: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-__all__ = ["read_v0"]
+__all__ = ["read_crate", "read_v0"]
 
 _PREFIX: Final = re.compile(r"_?_?R(?=[A-Z])")
 # A path is a few hundred characters; one made to expand without end is none. The second counts what
@@ -62,6 +62,22 @@ def read_v0(symbol: str) -> str | None:
     return path if not reader.rest or reader.rest[0] in ".$" else None
 
 
+def read_crate(symbol: str) -> str | None:
+    """Return the crate whose source has the function that a symbol names; None where it is no such.
+
+    Of an `impl` block it is the crate that the block stands in, whatever type and trait it joins.
+    """
+    found = _PREFIX.match(symbol)
+    if found is None:
+        return None
+    reader = _Reader(symbol[found.end() :])
+    try:
+        reader.path(value=True)
+    except (_NoV0Error, RecursionError):
+        return None
+    return reader.crate or None
+
+
 class _NoV0Error(Exception):
     pass
 
@@ -74,6 +90,8 @@ class _Reader:
         self._at = 0
         self._depth = 0
         self._written = 0
+        # The first crate that is named; the type of a trait's own method stands before the trait.
+        self.crate = ""
 
     @property
     def rest(self) -> str:
@@ -86,7 +104,9 @@ class _Reader:
     def _path(self, *, value: bool) -> str:
         match self._next():
             case "C":
-                return self._name()[0]
+                name = self._name()[0]
+                self.crate = self.crate or name
+                return name
             case "M":
                 self._implementation()
                 return f"<{self._type()}>"
@@ -94,7 +114,9 @@ class _Reader:
                 self._implementation()
                 return f"<{self._type()} as {self.path(value=False)}>"
             case "Y":
-                return f"<{self._type()} as {self.path(value=False)}>"
+                before, type_ = self.crate, self._type()
+                self.crate = before
+                return f"<{type_} as {self.path(value=False)}>"
             case "N":
                 return self._inner(value=value)
             case "I":

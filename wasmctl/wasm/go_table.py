@@ -1,0 +1,193 @@
+"""Go's own table of functions, which every module of its standard toolchain carries in its data.
+
+It has what the `name` section has not: the functions' true names (`net/http.(*Client).Do`), file
+and line of every call, and what the compiler put into a function of others. Go writes no DWARF into
+a module, and needs none. Pure.
+
+The form is that of runtime.pcHeader, moduledata, _func, inlinedCall and pcvalue (src/runtime, files
+symtab.go, symtabinl.go and runtime2.go, the same from Go 1.20 to 1.26). In wasm a PC is the slot of
+a function in the table of functions, shifted by 16, and below that the number of the place in it
+where it goes on after a call (src/cmd/internal/obj/wasm/wasmobj.go).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["GoTable", "read_go_table"]
+
+# abi.Go120PCLnTabMagic, two zeros, steps of one, pointers of eight bytes.
+_MAGIC: Final = b"\xf1\xff\xff\xff\0\0\1\x08"
+_HEADER: Final = struct.Struct("<8Q")
+_WORD: Final = struct.Struct("<I")
+_ENTRY: Final = struct.Struct("<II")
+_FUNCTION: Final = struct.Struct("<IiiIIIIIIiBBBB")
+_INLINED_CALL: Final = struct.Struct("<Iiii")
+# The lists behind a function: which call was put there; the table of such calls
+# (abi.PCDATA_InlTreeIndex, abi.FUNCDATA_InlTree).
+_INLINED_AT, _INLINED_CALLS = 2, 3
+# In runtime.moduledata, which begins with the address of the table, this word is where what the
+# functions have of their own begins (gofunc).
+_OWN_TABLES: Final = 40
+_DEEPEST: Final = 100
+_NOWHERE: Final = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoTable:
+    """The table, to be asked by a function's place among those that the module itself defines.
+
+    Args:
+        memory: what the module's memory holds when it starts.
+        start: where the table begins in it.
+        count: of functions.
+        names: where the functions' names begin.
+        units: where the numbers of the files of each compile unit begin.
+        files: where the names of files begin.
+        steps: where the lists of lines begin.
+        functions: where the functions begin.
+        tables: where what the functions have of their own begins; 0: that was not found.
+    """
+
+    memory: bytes
+    start: int
+    count: int
+    names: int
+    units: int
+    files: int
+    steps: int
+    functions: int
+    tables: int
+
+    def name(self, function: int) -> str:
+        """Return a function's name as Go's traces have it; empty where the table is damaged."""
+        try:
+            return self._text(self.names + self._function(function)[1])
+        except (struct.error, IndexError, ValueError):
+            return ""
+
+    def frames(self, function: int, block: int) -> list[tuple[str, str]]:
+        """Return name, file and line of the functions at a place, the outermost first.
+
+        There are several where the compiler put one into another. With `-trimpath` a file of a
+        dependency is `github.com/acme/x@v1.2.3/x.go`; what has no line has none here.
+        """
+        found = []
+        try:
+            fields = self._function(function)
+            for _ in range(_DEEPEST):
+                call = self._inlined(function, fields, block)
+                name = self._text(self.names + (fields[1] if call is None else call[1]))
+                found.append((name, self._place(fields, block)))
+                if call is None:
+                    break
+                block = call[2]
+        except (struct.error, IndexError, ValueError):
+            pass
+        return found[::-1]
+
+    def _inlined(self, function: int, fields: Sequence[int], block: int) -> tuple[int, ...] | None:
+        """Return the call that the compiler resolved at a place; None: it is the function's own."""
+        lists, tables = fields[7], fields[13]
+        if not self.tables or lists <= _INLINED_AT or tables <= _INLINED_CALLS:
+            return None
+        behind = self._offset(function) + _FUNCTION.size
+        (steps,) = _WORD.unpack_from(self.memory, behind + 4 * _INLINED_AT)
+        (calls,) = _WORD.unpack_from(self.memory, behind + 4 * (lists + _INLINED_CALLS))
+        number = self._step(steps, block)
+        if calls == _NOWHERE or number is None or number < 0:
+            return None
+        place = self.tables + calls + _INLINED_CALL.size * number
+        return _INLINED_CALL.unpack_from(self.memory, place)
+
+    def _place(self, fields: Sequence[int], block: int) -> str:
+        file = self._step(fields[5], block)
+        line = self._step(fields[6], block)
+        if file is None or line is None:
+            return ""
+        (offset,) = _WORD.unpack_from(self.memory, self.units + 4 * (fields[8] + file))
+        path = "<" if offset == _NOWHERE else self._text(self.files + offset)
+        return "" if path.startswith("<") else f"{path}:{line}"  # <autogenerated>
+
+    def _offset(self, function: int) -> int:
+        if not 0 <= function < self.count:
+            raise IndexError
+        offset: int = _ENTRY.unpack_from(self.memory, self.functions + _ENTRY.size * function)[1]
+        return self.functions + offset
+
+    def _function(self, function: int) -> tuple[int, ...]:
+        return _FUNCTION.unpack_from(self.memory, self._offset(function))
+
+    def _text(self, position: int) -> str:
+        end = self.memory.index(0, position, position + 10_000)
+        return self.memory[position:end].decode("utf-8", "replace")
+
+    def _step(self, offset: int, block: int) -> int | None:
+        """Return what a list says of a place: it is of changes, and for how long each holds."""
+        if offset == 0:
+            return None
+        position, value, at = self.steps + offset, -1, 0
+        first = True
+        while True:
+            change, position = self._number(position)
+            if change == 0 and not first:
+                return None
+            first = False
+            value += -(change >> 1) - 1 if change & 1 else change >> 1
+            length, position = self._number(position)
+            at += length
+            if block < at:
+                return value
+
+    def _number(self, position: int) -> tuple[int, int]:
+        value = shift = 0
+        while True:
+            byte = self.memory[position]
+            position += 1
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return value, position
+            shift += 7
+
+
+def read_go_table(memory: bytes, count: int) -> GoTable | None:
+    """Find the table in a module's memory; None where there is none of this form.
+
+    Args:
+        memory: what the module's memory holds when it starts.
+        count: of the functions that the module itself defines: the table has as many.
+    """
+    start = memory.find(_MAGIC)
+    while start >= 0:
+        if start + len(_MAGIC) + _HEADER.size <= len(memory):
+            header = _HEADER.unpack_from(memory, start + len(_MAGIC))
+            functions, _, _, names, units, files, steps, entries = header
+            if functions == count and max(header) < len(memory):
+                return GoTable(
+                    memory=memory,
+                    start=start,
+                    count=count,
+                    names=start + names,
+                    units=start + units,
+                    files=start + files,
+                    steps=start + steps,
+                    functions=start + entries,
+                    tables=_own_tables(memory, start, start + names),
+                )
+        start = memory.find(_MAGIC, start + 1)
+    return None
+
+
+def _own_tables(memory: bytes, start: int, names: int) -> int:
+    """Find where functions' own tables begin, in the module's data about itself; 0: nowhere."""
+    pair = struct.pack("<QQ", start, names)
+    at = memory.find(pair)
+    while at >= 0 and at % 8:
+        at = memory.find(pair, at + 1)
+    if at < 0 or at + 8 * _OWN_TABLES + 8 > len(memory):
+        return 0
+    (found,) = struct.unpack_from("<Q", memory, at + 8 * _OWN_TABLES)
+    return int(found) if found < len(memory) else 0
