@@ -11,7 +11,10 @@ from typing import Final
 
 __all__ = [
     "FIRST_ENVOY",
+    "GCP_FUNCTIONS",
     "HIGRESS_FUNCTIONS",
+    "HIGRESS_TYPES",
+    "HIGRESS_WASI",
     "OLD_ABI_FUNCTIONS",
     "WASI_FILES",
     "WASI_GENERATIONS",
@@ -88,12 +91,35 @@ OLD_ABI_FUNCTIONS: Final = frozenset(
 )
 
 # Of Higress's own host: higress-group/proxy-wasm-cpp-host, include/proxy-wasm/exports.h.
-HIGRESS_FUNCTIONS: Final = frozenset(
+HIGRESS_TYPES: Final[Mapping[str, str]] = {
+    "proxy_get_upstream_hosts": "i32 i32 -> i32",
+    "proxy_inject_encoded_data_to_filter_chain": "i32 i32 i32 -> i32",
+    "proxy_redis_call": "i32 i32 i32 i32 i32 -> i32",
+    "proxy_redis_init": "i32 i32 i32 i32 i32 i32 i32 -> i32",
+    "proxy_set_upstream_override_host": "i32 i32 -> i32",
+}
+HIGRESS_FUNCTIONS: Final = frozenset(HIGRESS_TYPES)
+# The part of the third generation of WASI that Higress's host had before it had all of it.
+HIGRESS_WASI: Final = frozenset(("fd_filestat_get", "path_filestat_get"))
+
+# What GCP's Service Extensions serve: GoogleCloudPlatform/service-extensions, plugins/README.md.
+GCP_FUNCTIONS: Final = frozenset(
     (
-        "proxy_get_upstream_hosts",
-        "proxy_inject_encoded_data_to_filter_chain",
-        "proxy_redis_call",
-        "proxy_redis_init",
-        "proxy_set_upstream_override_host",
+        "proxy_add_header_map_value",
+        "proxy_get_buffer_bytes",
+        "proxy_get_buffer_status",
+        "proxy_get_current_time_nanoseconds",
+        "proxy_get_header_map_pairs",
+        "proxy_get_header_map_size",
+        "proxy_get_header_map_value",
+        "proxy_get_log_level",
+        "proxy_get_property",
+        "proxy_log",
+        "proxy_remove_header_map_value",
+        "proxy_replace_header_map_value",
+        "proxy_send_local_response",
+        "proxy_set_buffer_bytes",
+        "proxy_set_effective_context",
+        "proxy_set_header_map_pairs",
     )
 )
