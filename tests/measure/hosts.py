@@ -49,17 +49,17 @@ async def measure(prober: Prober) -> Table:
         "markers": [
             abi
             for abi in (*ABIS, "0.2.2", "0.3.0", "1.0.0")
-            if (await prober.ask(plain(marker=questions.marker(abi)))).loaded
+            if await _loads(prober, plain(marker=questions.marker(abi)))
         ],
         "imports": _by_type(imports),
         "exports": _by_type({abi: await _exports(prober, abi) for abi in ABIS}),
         "at_start": " ".join(await _at_start(prober, imports)),
         "features": [name for name in sorted(loads) if loads[name]],
         "lacks": [name for name in sorted(loads) if not loads[name]],
-        "ended_by": [
+        "taken": [
             type_
             for type_ in questions.TYPES
-            if (await prober.ask(plain(functions=[Function("own", f"{type_} ->")]))).died
+            if await _loads(prober, plain(functions=[Function("own", f"{type_} ->")]))
         ],
         "sizes": {name: await _largest(prober, name) for name in SIZES},
     }

@@ -76,10 +76,11 @@ CALLBACKS: Final[Sequence[str]] = """
     proxy_validate_configuration
 """.split()
 
-# The value types that a plug-in's exports may name, beside the four kinds of numbers.
+# The types of values that what a plug-in exports may have.
 TYPES: Final = (
-    *("v128", "funcref", "externref", "anyref", "eqref", "i31ref", "structref", "arrayref"),
-    *("exnref",),
+    *("i32", "i64", "f32", "f64", "v128", "funcref", "externref", "anyref", "eqref", "i31ref"),
+    *("structref", "arrayref", "exnref", "nullref", "nullfuncref", "nullexternref", "nullexnref"),
+    *("(ref func)", "(ref extern)", "(ref any)"),
 )
 
 

@@ -7,6 +7,7 @@ Binary format: https://webassembly.github.io/spec/core/binary/
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 END = b"\x0b"
+_WORD = re.compile(r"\([^)]*\)|\S+")
 _VALUE_TYPES = {
     "i32": b"\x7f",
     "i64": b"\x7e",
@@ -43,6 +45,12 @@ _VALUE_TYPES = {
     "arrayref": b"\x6a",
     "exnref": b"\x69",
     "(ref func)": b"\x64\x70",
+    "(ref extern)": b"\x64\x6f",
+    "(ref any)": b"\x64\x6e",
+    "nullref": b"\x71",
+    "nullfuncref": b"\x73",
+    "nullexternref": b"\x72",
+    "nullexnref": b"\x74",
     "(ref null 0)": b"\x63\x00",
 }
 
@@ -207,8 +215,7 @@ def unsigned(value: int) -> bytes:
 
 
 def _values(text: str) -> list[bytes]:
-    words = text.replace("(ref func)", "(ref_func)").replace("(ref null 0)", "(ref_null_0)").split()
-    return [_VALUE_TYPES[word.replace("_", " ")] for word in words]
+    return [_VALUE_TYPES[word] for word in _WORD.findall(text)]
 
 
 def _section(identifier: int, entries: Sequence[bytes]) -> bytes:

@@ -62,7 +62,7 @@ FEATURES: Final[Mapping[str, bytes]] = {
     "atomics: fence": _code(b"\xfe\x03\0"),
     "atomics: shared memory": plain(memories=[limits(1, 2, flags=2)]),
     "exception-handling": _code(b"\x06\x40\x19\x0b", tags=["->"]),
-    "exception-handling: exnref": _code(b"\x1f\x40\0\x0b", tags=["->"]),
+    "exnref": _code(b"\x1f\x40\0\x0b", tags=["->"]),
     "tail-call": _chained(),
     "extended-const": plain(globals_=[b"\x7f\0\x41\x01\x41\x01\x6a\x0b"]),
     "function-references": _code(b"\xd0\0", b"\x14\0", types=[function_type("->")]),

@@ -35,7 +35,8 @@ class Host:
         exports: ABI → `proxy_on_tick` → `i32 -> void`: what it looks up in a plug-in.
         at_start: the imports that may be called while a plug-in is loaded.
         lacks: features of WebAssembly that its engine does not compile.
-        ended_by: types of values that end the whole proxy where an export or import has them.
+        taken: the types of values that exports and imports may have: any other ends the whole
+            proxy.
         sizes: `pages` and `elements` that a memory and a table may begin with, and the like.
         measured: whether the real one was asked.
         doubted_imports: those that it may lack.
@@ -47,7 +48,7 @@ class Host:
     exports: Typed
     at_start: frozenset[str]
     lacks: frozenset[str]
-    ended_by: frozenset[str]
+    taken: frozenset[str]
     sizes: Mapping[str, int]
     measured: bool = True
     doubted_imports: frozenset[str] = frozenset()
@@ -111,8 +112,8 @@ def _host(profile: Mapping[str, object]) -> Host:
         imports=_typed(table["imports"]),
         exports=_typed(table["exports"]),
         at_start=frozenset(str(table["at_start"]).split()),
-        lacks=frozenset(table["lacks"]),  # type: ignore[call-overload]
-        ended_by=frozenset(table["ended_by"]),  # type: ignore[call-overload]
+        lacks=frozenset(str(name).partition(":")[0] for name in table["lacks"]),  # type: ignore[call-overload]
+        taken=frozenset(table["taken"]),  # type: ignore[call-overload]
         sizes=table["sizes"],  # type: ignore[arg-type]
     )
 

@@ -35,8 +35,7 @@ _GCP_LIMIT: Final = 2 * _MIB
 # these Envoys have it: proxy-wasm-cpp-host left 10.7.193.13 in July 2025 (commit 1000bc2).
 _OLD_ENGINE_LACKS: Final = frozenset(
     (
-        *("exception-handling: exnref", "extended-const", "function-references", "gc"),
-        *("gc: i31", "gc: recursive types", "memory64", "memory64: table", "multimemory"),
+        *("exnref", "extended-const", "function-references", "gc", "memory64", "multimemory"),
         *("relaxed-simd", "tail-call"),
     )
 )
