@@ -53,7 +53,8 @@ async def measure(prober: Prober) -> Table:
         ],
         "imports": _by_type(imports),
         "exports": _by_type({abi: await _exports(prober, abi) for abi in ABIS}),
-        "at_start": " ".join(await _at_start(prober, imports)),
+        "at_start": " ".join(await _callable(prober, imports, section=False)),
+        "in_section": " ".join(await _callable(prober, imports, section=True)),
         "features": [name for name in sorted(loads) if loads[name]],
         "lacks": [name for name in sorted(loads) if not loads[name]],
         "taken": [
@@ -85,12 +86,12 @@ async def _exports(prober: Prober, abi: str) -> dict[str, str]:
     return {name: type_ for name, type_ in found.items() if type_ is not None}
 
 
-async def _at_start(prober: Prober, imports: _Typed) -> list[str]:
-    """Return the imports that may be called while a plug-in is loaded."""
+async def _callable(prober: Prober, imports: _Typed, *, section: bool) -> list[str]:
+    """Return the imports that may be called in `_initialize`, or else in the start section."""
     allowed = []
     for name in sorted({name for typed in imports.values() for name in typed}):
         abi = next(abi for abi in reversed(ABIS) if name in imports[abi])
-        module = questions.allowed_at_start(name, abi, imports[abi][name])
+        module = questions.calling(name, abi, imports[abi][name], section=section)
         answer = await prober.ask(module)
         if not any(_RESTRICTED in words for words in answer.words) and not answer.died:
             allowed.append(name)
@@ -153,7 +154,7 @@ def _with(table: Table, release: str, engine: str, found: Table | None) -> Table
     }
 
 
-def _key(release: str) -> Sequence[int]:
+def _key(release: str) -> list[int]:
     return [int(part) for part in re.findall(r"\d+", release)]
 
 

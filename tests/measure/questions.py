@@ -20,7 +20,7 @@ __all__ = [
     "IMPORTS",
     "SIZES",
     "TYPES",
-    "allowed_at_start",
+    "calling",
     "export_with",
     "import_with",
     "largest",
@@ -52,17 +52,17 @@ _ENV: Final = """
     proxy_set_tick_period proxy_set_tick_period_milliseconds proxy_create_timer
     proxy_dispatch_http_call envoy_resolve_dns emscripten_notify_memory_growth pthread_equal
     abort memory
-""".split()
+"""
 _WASI_MODULES: Final = ("wasi_snapshot_preview1", "wasi_unstable")
 _WASI: Final = sorted({*frozenset().union(*WASI_GENERATIONS), "proc_raise", "thread_spawn"})
 
 IMPORTS: Final[Sequence[str]] = (
-    *(f"env.{name}" for name in [*_ENV, *sorted(HIGRESS_FUNCTIONS)]),
+    *(f"env.{name}" for name in [*_ENV.split(), *sorted(HIGRESS_FUNCTIONS)]),
     *(f"{module}.{name}" for module in _WASI_MODULES for name in _WASI),
 )
 
 # host, include/proxy-wasm/wasm.h and src/wasm.cc, getFunctions; Envoy, common/wasm/wasm.cc.
-CALLBACKS: Final[Sequence[str]] = """
+_CALLBACKS: Final = """
     __main_void __wasm_call_ctors _initialize _start envoy_on_resolve_dns envoy_on_stats_update
     free main malloc proxy_on_configure proxy_on_context_create proxy_on_context_finalize
     proxy_on_delete proxy_on_done proxy_on_downstream_connection_close proxy_on_downstream_data
@@ -74,7 +74,8 @@ CALLBACKS: Final[Sequence[str]] = """
     proxy_on_response_metadata proxy_on_response_trailers proxy_on_tick
     proxy_on_upstream_connection_close proxy_on_upstream_data proxy_on_vm_start
     proxy_validate_configuration
-""".split()
+"""
+CALLBACKS: Final = tuple(_CALLBACKS.split())
 
 # The types of values that what a plug-in exports may have.
 TYPES: Final = (
@@ -97,10 +98,11 @@ def import_with(name: str, abi: str, signature: str = _ABSURD) -> bytes:
 
 def export_with(name: str, abi: str, signature: str = _ABSURD) -> bytes:
     """Return a plug-in of the ABI that exports a function."""
-    values = {"i32": b"\x41\0", "i64": b"\x42\0", "f64": b"\x44" + bytes(8)}
+    # What means yes where the host asks.
+    values = {"i32": b"\x41\x01", "i64": b"\x42\0", "f64": b"\x44" + bytes(8)}
     body = [values[one] for one in signature.split("->")[1].split()]
     functions = [Function(name, signature, body)]
-    if name == "main" or name == "__main_void":
+    if name in {"main", "__main_void"}:
         functions.insert(0, Function("_initialize"))
     if name in {"malloc", "proxy_on_memory_allocate"}:
         return plain(marker=marker(abi), functions=functions, allocator=False)
@@ -122,8 +124,8 @@ def type_of_export(answer: Answer) -> str | None:
     return next((found[1] for words in answer.words if (found := _EXPORT.search(words))), None)
 
 
-def allowed_at_start(name: str, abi: str, signature: str, start: str = "_initialize") -> bytes:
-    """Return a plug-in that calls an import while it is loaded."""
+def calling(name: str, abi: str, signature: str, *, section: bool = False) -> bytes:
+    """Return a plug-in that calls an import in `_initialize`, or else in its start section."""
     module, _, function = name.partition(".")
     parameters, results = (part.replace("void", "").split() for part in signature.split("->"))
     zeros = {"i32": number(0), "i64": b"\x42\0"}
@@ -132,7 +134,9 @@ def allowed_at_start(name: str, abi: str, signature: str, start: str = "_initial
     return plain(
         marker=marker(abi),
         imports=[Import(module, function, signature.replace("void", ""))],
-        functions=[Function(start, "->", called)],
+        functions=[] if section else [Function("_initialize", "->", called)],
+        hidden=[Function("start", "->", called)] if section else [],
+        start="start" if section else None,
     )
 
 

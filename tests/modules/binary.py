@@ -132,9 +132,8 @@ def write(
     def type_of(signature: str) -> bytes:
         return unsigned(len(types) + grouped + signatures.index(signature))
 
-    indices = {
-        one: index for index, one in enumerate([one.name for one in [*called, *own]])
-    }
+    names = [one.name for one in called] + [one.name for one in own]
+    indices = {one: index for index, one in enumerate(names)}
     sections = [
         _section(1, [*types, *map(function_type, signatures)]),
         _section(2, [_import(one, type_of) for one in imports]),

@@ -34,7 +34,8 @@ def _code(*body: bytes, signature: str = "->", **parts: object) -> bytes:
 
 
 def _chained() -> bytes:
-    tail = Function("tail", "->", [b"\x12\x02"])  # return_call of itself, behind the two of a plug-in
+    # A return_call of itself: the marker and the allocator come first.
+    tail = Function("tail", "->", [b"\x12\x02"])
     return plain(hidden=[tail])
 
 
@@ -52,9 +53,12 @@ FEATURES: Final[Mapping[str, bytes]] = {
     "reference-types": _code(b"\xd0\x6f", DROP),
     "reference-types: tables": plain(tables=[b"\x70" + limits(1), b"\x6f" + limits(1)]),
     "call-indirect-overlong": _code(
-        *(number(0), b"\x11\x01\x80\x80\x80\x80\0"), tables=[b"\x70" + limits(1)], types=[
-            function_type("i32 ->"), function_type("->"),
-        ]
+        *(number(0), b"\x11\x01\x80\x80\x80\x80\0"),
+        tables=[b"\x70" + limits(1)],
+        types=[
+            function_type("i32 ->"),
+            function_type("->"),
+        ],
     ),
     "simd128": _code(_V128, DROP),
     "relaxed-simd": _code(_V128, _V128, b"\xfd\x80\x02", DROP),
@@ -68,9 +72,7 @@ FEATURES: Final[Mapping[str, bytes]] = {
     "function-references": _code(b"\xd0\0", b"\x14\0", types=[function_type("->")]),
     "gc": _code(b"\xfb\x01\0", DROP, types=[b"\x5f\x01\x7f\0"]),
     "gc: i31": _code(number(0), b"\xfb\x1c", DROP),
-    "gc: recursive types": plain(
-        types=[b"\x4e" + vector([b"\x5f\0", b"\x5f\0"])], grouped=1
-    ),
+    "gc: recursive types": plain(types=[b"\x4e" + vector([b"\x5f\0", b"\x5f\0"])], grouped=1),
     "multimemory": plain(memories=[limits(1), limits(1)]),
     "memory64": plain(memories=[limits(1, flags=4)]),
     "memory64: table": plain(tables=[b"\x70" + limits(1, flags=4)]),

@@ -56,7 +56,7 @@ def check_module(
         for finding in _of_host(info, start, features, host):
             holds.setdefault(finding, []).extend(names)
     for target in wanted:
-        for finding in check_size(info, target.kind, target.limit or info.size):
+        for finding in check_size(info, target):
             holds.setdefault(finding, []).append(target.name)
     order = {target.name: place for place, target in enumerate(wanted)}
     findings = [

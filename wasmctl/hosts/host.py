@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from wasmctl.hosts.host_functions import WASI_GENERATIONS
 
@@ -34,6 +34,7 @@ class Host:
         imports: ABI → `env.proxy_log` → `i32 i32 i32 -> i32`.
         exports: ABI → `proxy_on_tick` → `i32 -> void`: what it looks up in a plug-in.
         at_start: the imports that may be called while a plug-in is loaded.
+        in_section: the imports that its start section may call.
         lacks: features of WebAssembly that its engine does not compile.
         taken: the types of values that exports and imports may have: any other ends the whole
             proxy.
@@ -47,6 +48,7 @@ class Host:
     imports: Typed
     exports: Typed
     at_start: frozenset[str]
+    in_section: frozenset[str]
     lacks: frozenset[str]
     taken: frozenset[str]
     sizes: Mapping[str, int]
@@ -101,26 +103,27 @@ def older(host: Host, *, generation: int, engine_lacks: frozenset[str]) -> Host:
             for abi, typed in host.imports.items()
         },
         at_start=host.at_start - gone,
+        in_section=host.in_section - gone,
         measured=False,
         doubted_features=engine_lacks - host.lacks,
     )
 
 
-def _host(profile: Mapping[str, object]) -> Host:
-    table: dict[str, object] = {**profile}
+def _host(profile: Mapping[str, Any]) -> Host:
     return Host(
-        imports=_typed(table["imports"]),
-        exports=_typed(table["exports"]),
-        at_start=frozenset(str(table["at_start"]).split()),
-        lacks=frozenset(str(name).partition(":")[0] for name in table["lacks"]),  # type: ignore[call-overload]
-        taken=frozenset(table["taken"]),  # type: ignore[call-overload]
-        sizes=table["sizes"],  # type: ignore[arg-type]
+        imports=_typed(profile["imports"]),
+        exports=_typed(profile["exports"]),
+        at_start=frozenset(profile["at_start"].split()),
+        in_section=frozenset(profile.get("in_section", "").split()),
+        # A feature that it compiles in part is one that it lacks.
+        lacks=frozenset(name.partition(":")[0] for name in profile["lacks"]),
+        taken=frozenset(profile["taken"]),
+        sizes=profile["sizes"],
     )
 
 
-def _typed(by_type: object) -> Typed:
+def _typed(by_type: Mapping[str, Mapping[str, str]]) -> Typed:
     """Return ABI → name → type of a table in which names are gathered by type."""
-    assert isinstance(by_type, dict)
     parts = {
         abi: {name: type_ for type_, names in part.items() for name in names.split()}
         for abi, part in by_type.items()

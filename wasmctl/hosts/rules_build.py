@@ -1,4 +1,4 @@
-"""Rules about how a module was built: what it carries, and what it lacks, for no host's sake. Pure."""
+"""Rules about how a module was built: what it carries and lacks, whatever the host. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 
 from wasmctl.hosts.finding import Finding, Severity
 from wasmctl.hosts.rule import Rule, found
+from wasmctl.hosts.targets import Target
 from wasmctl.wasm.info import ModuleInfo
 
 __all__ = ["check_build", "check_size"]
@@ -21,12 +22,6 @@ _DEBUG: Final = Rule(
     hint='{how}; keep `strip = "debuginfo"` rather than `true`, so that the names of functions'
     " stay for backtraces",
     source="https://yurydelendik.github.io/webassembly-dwarf/",
-)
-_UNOPTIMISED: Final = Rule(
-    id="debug-build",
-    message="the module was built without optimisation: it is large and slow",
-    hint="build for release: `cargo build --release`, as `wasmctl build` does",
-    source="https://doc.rust-lang.org/cargo/reference/profiles.html",
 )
 _NO_NAMES: Final = Rule(
     id="no-names",
@@ -49,12 +44,9 @@ _TOO_LARGE: Final = Rule(
     message="the module has {size:,.1f} MiB, and the target takes {limit:,.0f} MiB",
     hint='make it smaller: `opt-level = "z"`, `lto = true`, no debug information, fewer'
     " dependencies; TinyGo or Rust instead of Go",
-    source="{source}",
+    source="https://cloud.google.com/service-extensions/docs/quotas; istio,"
+    " pilot/pkg/features/pilot.go, ISTIO_WASM_MAX_BINARY_SIZE_BYTES",
 )
-_LIMIT_SOURCES: Final = {
-    "gcp": "https://cloud.google.com/service-extensions/docs/quotas",
-}
-_MESH_SOURCE: Final = "istio, pilot/pkg/features/pilot.go, ISTIO_WASM_MAX_BINARY_SIZE_BYTES"
 
 
 def check_build(info: ModuleInfo) -> Iterator[Finding]:
@@ -71,13 +63,12 @@ def check_build(info: ModuleInfo) -> Iterator[Finding]:
         yield found(_TWO_ALLOCATORS, Severity.WARNING, where="export malloc")
 
 
-def check_size(info: ModuleInfo, kind: str, limit: int) -> Iterator[Finding]:
+def check_size(info: ModuleInfo, target: Target) -> Iterator[Finding]:
     """Some targets take no module above a size."""
-    if info.size > limit:
-        finding = found(
-            _TOO_LARGE, Severity.ERROR, size=info.size / _MIB, limit=limit / _MIB
-        )
-        yield finding
+    limit = target.limit
+    if limit is not None and info.size > limit:
+        size, most = info.size / _MIB, limit / _MIB
+        yield found(_TOO_LARGE, Severity.ERROR, size=size, limit=most)
 
 
 def _tool(info: ModuleInfo, name: str) -> bool:

@@ -6,7 +6,8 @@ proxy-wasm-cpp-host, src/v8/v8.cc; the sizes and features are measured.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Final
 
 from wasmctl.errors import Unreadable
@@ -30,11 +31,22 @@ _MEMORY_TOO_LARGE: Final = Rule(
     source="host, include/proxy-wasm/limits.h; measured",
     words=_NO_INSTANCE,
 )
-_IMPORTED_MEMORY: Final = Rule(
+# The host makes a memory for it, and fails without a word.
+_IMPORTED_TOO_LARGE: Final = replace(
+    _MEMORY_TOO_LARGE, words="Wasm VM failed Failed to initialize Wasm code"
+)
+_MAXIMUM_TOO_LARGE: Final = Rule(
+    id="memory-maximum-too-large",
+    message="its memory may grow to {size}, and the engine takes {most} at most",
+    hint="lower the maximum, or declare none (`-C link-arg=--max-memory=…`)",
+    source="v8, src/wasm/wasm-limits.h; measured",
+    words=_BYTECODE,
+)
+_IMPORT_NOT_MADE: Final = Rule(
     id="memory-import-refused",
     message="the module imports {what}, which the host does not make",
-    hint="define the memory in the module and export it as `memory`: link without"
-    " `--import-memory` and `--shared-memory`",
+    hint="define them in the module: link without `--import-memory`, `--shared-memory` and"
+    " `--import-table`",
     source="host, src/v8/v8.cc, V8::link; measured",
     words=_NO_INSTANCE,
 )
@@ -83,28 +95,36 @@ _NO_INSTRUCTION: Final = Rule(
 
 
 def check_memory(info: ModuleInfo, host: Host) -> Iterator[Finding]:
-    """The host gives a module one memory of its own, of limited size."""
-    imported = [one for one in info.imports if one.kind is Kind.MEMORY and one.limits]
+    """The host gives a module memories and tables of limited size, and few of its own making."""
+    imported = [one for one in info.imports if one.kind is Kind.MEMORY]
     limits = [one.limits for one in imported if one.limits]
-    for one in (*limits, *info.memories):
-        if one.minimum > (most := host.sizes["pages"]):
-            size, allowed = _in_words(one.minimum), _in_words(most)
-            yield found(
-                _MEMORY_TOO_LARGE, Severity.ERROR, where="memory", size=size, most=allowed
-            )
-    if what := _unmade(limits):
-        where = str(imported[0])
-        yield found(_IMPORTED_MEMORY, Severity.ERROR, where=where, what=what)
-    for table in info.imports:
-        if table.kind is Kind.TABLE and table.limits and table.limits.wide:
-            what = "a table with indices of 64 bits"
-            yield found(_IMPORTED_MEMORY, Severity.ERROR, where=str(table), what=what)
+    yield from _check_sizes(limits, host, _IMPORTED_TOO_LARGE)
+    yield from _check_sizes(info.memories, host, _MEMORY_TOO_LARGE)
+    tables = [one for one in info.imports if one.kind is Kind.TABLE]
+    for several, what in ((imported, "memories"), (tables, "tables")):
+        wide = any(one.limits and one.limits.wide for one in several)
+        shared = any(one.limits and one.limits.shared for one in several)
+        if len(several) > 1 or wide or shared:
+            kind = "two or more" if len(several) > 1 else "shared" if shared else "64-bit"
+            facts = {"what": f"{kind} {what}"}
+            yield found(_IMPORT_NOT_MADE, Severity.ERROR, where=str(several[-1]), **facts)
     if any(one.shared for one in info.memories):
         yield found(_SHARED, Severity.WARNING, where="memory")
     if any(one.wide for one in info.memories):
         yield found(_WIDE, Severity.WARNING, where="memory")
     if not any(one.kind is Kind.MEMORY for one in info.exports):
         yield found(_NO_MEMORY, Severity.WARNING)
+
+
+def _check_sizes(memories: Iterable[Limits], host: Host, rule: Rule) -> Iterator[Finding]:
+    for one in memories:
+        if one.minimum > (most := host.sizes["pages"]):
+            facts = {"size": _in_words(one.minimum), "most": _in_words(most)}
+            yield found(rule, Severity.ERROR, where="memory", **facts)
+        declared = host.sizes["declared-wide-pages" if one.wide else "declared-pages"]
+        if (one.maximum or 0) > declared:
+            facts = {"size": _in_words(one.maximum or 0), "most": _in_words(declared)}
+            yield found(_MAXIMUM_TOO_LARGE, Severity.ERROR, where="memory", **facts)
 
 
 class Features:
@@ -148,15 +168,6 @@ def check_features(features: Features, host: Host) -> Iterator[Finding]:
             yield found(
                 _DOUBTED_FEATURE, Severity.WARNING, where=f"feature {feature}", feature=feature
             )
-
-
-def _unmade(limits: list[Limits]) -> str | None:
-    """Return which imported memory the host does not make, in words; None: it makes all."""
-    if len(limits) > 1:
-        return f"{len(limits)} memories"
-    if any(one.shared for one in limits):
-        return "a memory that threads share"
-    return "a memory with addresses of 64 bits" if any(one.wide for one in limits) else None
 
 
 def _in_words(pages: int) -> str:

@@ -83,9 +83,7 @@ def check_imports(info: ModuleInfo, host: Host) -> Iterator[Finding]:
     for one in dict.fromkeys(info.imports):
         if untaken := _untaken(one, host):
             what = f"the import `{one}`"
-            yield found(
-                _ENDS_PROXY, Severity.ERROR, where=str(one), what=what, type=untaken
-            )
+            yield found(_ENDS_PROXY, Severity.ERROR, where=str(one), what=what, type=untaken)
         elif one.kind is Kind.FUNCTION:
             yield from _check_function(one, has.get(str(one)), host)
         elif one.kind is Kind.GLOBAL:
@@ -135,12 +133,15 @@ def _is_looked_up(name: str, exported: object, allocator: str | None) -> bool:
 
 def _check_export_types(info: ModuleInfo, host: Host) -> Iterator[Finding]:
     globals_ = [one.value for one in info.imports if one.kind is Kind.GLOBAL]
+    tables = [one.limits for one in info.imports if one.limits and one.kind is Kind.TABLE]
     for one in info.exports:
         untaken = None
         if one.kind is Kind.FUNCTION:
             untaken = _untaken_of(info.type_of(one.index), host)
         elif one.kind is Kind.GLOBAL:
             untaken = _untaken_value([*globals_, *info.globals][one.index], host)
+        elif one.kind is Kind.TABLE:
+            untaken = _untaken_value([*tables, *info.tables][one.index].element, host)
         elif one.kind is Kind.TAG:
             untaken = "exceptions"
         if untaken:
@@ -156,6 +157,8 @@ def _untaken(one: Import, host: Host) -> str | None:
         return "exceptions"
     if one.kind is Kind.GLOBAL:
         return _untaken_value(one.value, host)
+    if one.kind is Kind.TABLE and one.limits:
+        return _untaken_value(one.limits.element, host)
     return _untaken_of(one.type, host) if one.kind is Kind.FUNCTION else None
 
 

@@ -40,8 +40,8 @@ _START_TRAPS: Final = Rule(
 )
 _START_SECTION: Final = Rule(
     id="start-section",
-    message="the module has a start section, which runs before the host can be called: a single"
-    " call from it would end the whole proxy",
+    message="the module has a start section, which runs before the host can be called: a call from"
+    " it, be it to log a panic, ends the whole proxy",
     hint="leave it out: export what it does as `_initialize`",
     source="host, src/v8/v8.cc, V8::link; measured",
 )
@@ -64,9 +64,7 @@ class Start:
 
     def __init__(self, data: bytes | mmap.mmap, info: ModuleInfo) -> None:
         self.info = info
-        self.functions = {
-            one.name: one.index for one in info.exports if one.kind is Kind.FUNCTION
-        }
+        self.functions = {one.name: one.index for one in info.exports if one.kind is Kind.FUNCTION}
         self.imports = [str(one) for one in info.imported_functions]
         self._data = data
         self._course: Course | None = None
@@ -92,7 +90,7 @@ class Start:
 
 def check_start(start: Start, host: Host) -> Iterator[Finding]:
     """What runs while it is loaded may call few functions of the host, and must not trap."""
-    yield from _check_section(start)
+    yield from _check_section(start, host)
     exports = host.exports[abi_of(start.info) or ABIS[-1]]
     for name in _run_by(start.functions, exports):
         if start.is_of_go:
@@ -119,21 +117,20 @@ def _check_function(name: str, start: Start, host: Host) -> Iterator[Finding]:
             yield found(_MAY_CALL, Severity.WARNING, where=called, start=name, name=called)
 
 
-def _check_section(start: Start) -> Iterator[Finding]:
+def _check_section(start: Start, host: Host) -> Iterator[Finding]:
     function = start.info.start
     if function is None:
         return
-    if function < len(start.imports):
-        surely = [start.imports[function]]
-    else:
-        surely = start.sure(function)
-    if surely and surely[0]:
-        name = surely[0]
-        yield found(_START_ENDS_PROXY, Severity.ERROR, where=name, name=name)
-    elif surely:
-        yield found(_START_TRAPS, Severity.ERROR, where="start section")
-    else:
-        yield found(_START_SECTION, Severity.WARNING, where="start section")
+    is_import = function < len(start.imports)
+    surely = [start.imports[function]] if is_import else start.sure(function)
+    for called in surely:
+        if not called:
+            yield found(_START_TRAPS, Severity.ERROR, where="start section")
+            return
+        if called not in host.in_section:
+            yield found(_START_ENDS_PROXY, Severity.ERROR, where=called, name=called)
+            return
+    yield found(_START_SECTION, Severity.WARNING, where="start section")
 
 
 def _run_by(functions: Mapping[str, int], known: Mapping[str, str]) -> list[str]:

@@ -168,7 +168,8 @@ class Course:
 @functools.cache
 def _next_turn() -> re.Pattern[bytes]:
     """Return what passes over instructions without effect on the way; its group is the next."""
-    return re.compile(b"(?:" + b"|".join(STRAIGHT) + b")*+(?:(" + b"|".join(TURNS) + rb")|\Z|[\s\S])")
+    straight, turns = b"|".join(STRAIGHT), b"|".join(TURNS)
+    return re.compile(b"(?:" + straight + b")*+(?:(" + turns + rb")|\Z|[\s\S])")
 
 
 def _leb(encoded: bytes) -> int:

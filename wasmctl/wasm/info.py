@@ -70,12 +70,14 @@ class Limits:
         maximum: what it may grow to; None: as far as the host lets it.
         shared: whether threads share it.
         wide: whether addresses have 64 bits (memory64).
+        element: the type of a table's elements.
     """
 
     minimum: int
     maximum: int | None = None
     shared: bool = False
     wide: bool = False
+    element: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

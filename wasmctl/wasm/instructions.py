@@ -12,7 +12,7 @@ from typing import Final
 
 from wasmctl.wasm.binary import LEB, subcode
 
-__all__ = ["LOCALS", "next_call", "next_feature"]
+__all__ = ["LOCALS", "STRAIGHT", "TURNS", "next_call", "next_feature"]
 
 _LEB64: Final = rb"[\x80-\xff]{0,9}+[\x00-\x7f]"
 _VALUE_TYPE: Final = rb"(?:[\x69-\x74\x7b-\x7f]|[\x63\x64]" + LEB + b")"
@@ -95,6 +95,30 @@ _LATER: Final = (
     _SIMD,
     _ATOMICS,
     _OBJECTS,
+)
+
+# What goes on behind itself, and what decides where it goes on.
+STRAIGHT: Final = (
+    rb"[\x20-\x24\x41]" + LEB,
+    rb"[\x01\x1a\x1b\x45-\xc4]",
+    rb"[\x28-\x3e]" + _ADDRESS,
+    rb"\x42" + _LEB64,
+    rb"\x43[\s\S]{4}",
+    rb"\x44[\s\S]{8}",
+    rb"[\x25\x26\x3f\x40\xd0\xd2]" + LEB,
+    rb"\x11" + LEB + LEB,
+    rb"\x14" + LEB,
+    rb"[\xd1\xd3\xd4]",
+    rb"\x1c\x01" + _VALUE_TYPE,
+    _MISCELLANEOUS,
+    _SIMD,
+    _ATOMICS,
+)
+TURNS: Final = (
+    rb"[\x0c\x0d\x10\x12]" + LEB,
+    rb"[\x00\x05\x0b\x0f]",
+    rb"[\x02-\x04](?:[\x63\x64]" + LEB + b"|" + LEB + b")",
+    _BRANCH_TABLE,
 )
 
 # One declaration of locals: how many, and their type.

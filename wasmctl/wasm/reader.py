@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -201,8 +202,7 @@ class _ModuleReader:
                     signature = self._signature(cursor)
                     self._signatures.append(signature)
                 case Kind.TABLE:
-                    cursor.reference_type(len(self._types))
-                    limits = _table_limits(cursor)
+                    limits = _read_table(cursor, len(self._types))
                 case Kind.MEMORY:
                     limits = _memory_limits(cursor)
                 case Kind.GLOBAL:
@@ -241,8 +241,7 @@ class _ModuleReader:
                 cursor.zero("what a table begins with")
             else:
                 cursor.position = start
-            cursor.reference_type(len(self._types))
-            self._tables.append(_table_limits(cursor))
+            self._tables.append(_read_table(cursor, len(self._types)))
             if initialised:
                 self._constants.append(cursor.constant())
 
@@ -362,7 +361,8 @@ def _pass_entries(cursor: Cursor, count: int) -> None:
         cursor.position = cursor.end
 
 
-def _table_limits(cursor: Cursor) -> Limits:
+def _read_table(cursor: Cursor, types: int) -> Limits:
+    element = cursor.reference_type(types)
     start = cursor.position
     flags = cursor.byte()
     if flags not in {0, _MAXIMUM, _WIDE, _WIDE | _MAXIMUM}:
@@ -372,7 +372,7 @@ def _table_limits(cursor: Cursor) -> Limits:
         raise MalformedError(
             start, f"a table has {limits.minimum:,} elements, and engines take {_LARGEST_TABLE:,}"
         )
-    return limits
+    return replace(limits, element=element)
 
 
 def _memory_limits(cursor: Cursor) -> Limits:
