@@ -70,5 +70,5 @@ def test_functions_that_call_themselves_are_followed_once() -> None:
 
 
 def test_what_may_be_called_is_told_too() -> None:
-    body = [number(0), IF, call("one"), END]
+    body: list[bytes | Call] = [number(0), IF, call("one"), END]
     assert course(*body, one=[call("a"), RETURN, call("b")]) == ([], ["a", "b"])
