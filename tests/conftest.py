@@ -21,7 +21,14 @@ ROOT = Path(__file__).resolve().parent.parent
 # The services that integration tests share.
 pytest_plugins = [
     f"tests.integration.{name}"
-    for name in ("docker_engine", "registries", "modules", "case_runs", "fetchers")
+    for name in (
+        "docker_engine",
+        "registries",
+        "modules",
+        "case_runs",
+        "fetchers",
+        "apiservers",
+    )
     if (ROOT / f"tests/integration/{name}.py").exists()
 ]
 WASMCTL = Path(sys.executable).parent / "wasmctl"
@@ -93,6 +100,7 @@ NEEDS: Mapping[str, Callable[[], str]] = {
     "base_image": _lacks_program("debootstrap"),
     "crane": _lacks_program("crane"),
     "skopeo": _lacks_program("skopeo"),
+    "apiserver": _lacks_program("kube-apiserver", "etcd", "kubectl"),
     "envoy": _lacks_envoy,
     "root": _lacks_root,
 }

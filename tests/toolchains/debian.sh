@@ -9,12 +9,17 @@ DEBIAN_PACKAGES=(
     llvm-16-dev libclang-16-dev clang-16 lld-16 libclang-rt-16-dev-wasm32 wasi-libc binaryen
     # registries, engines, and what reads images independently of this project
     docker-registry docker.io docker-compose skopeo openssl apache2-utils iproute2
+    # a Kubernetes API server's store
+    etcd-server
 )
+# Its client, where there is none: a kubectl from elsewhere stands in this package's way.
+on_default_path kubectl >/dev/null || DEBIAN_PACKAGES+=(kubernetes-client)
 # Packages that bring a service of their own, and its units (the socket would start its service).
 declare -A DEBIAN_SERVICES=(
     [docker.io]="docker.service docker.socket"
     [docker-registry]="docker-registry.service"
     [containerd]="containerd.service"
+    [etcd-server]="etcd.service"
 )
 DEBIAN_POLICY=/usr/sbin/policy-rc.d
 
