@@ -1,4 +1,4 @@
-"""YAML text → nodes that know their place, and values → YAML text. The only importer of PyYAML.
+"""YAML text → nodes that know their place.
 
 A text stays as it is written: what `true`, `12:30` or `0x10` means is for the reader to say. Taken
 is the part of YAML 1.2 (https://yaml.org/spec/1.2.2/) that people write: aliases, but neither tags
@@ -11,16 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import yaml
 
 from wasmctl.cases.problems import Place, Problem, ProblemsError
 
-if TYPE_CHECKING:
-    from wasmctl.results import JSONValue
-
-__all__ = ["Items", "Node", "Scalar", "Table", "dump_yaml", "parse_yaml"]
+__all__ = ["Items", "Node", "Scalar", "Table", "parse_yaml"]
 
 # libyaml's parser is ten times as fast; PyYAML is also installed without it.
 _LOADER: Final = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
@@ -92,31 +89,6 @@ def parse_yaml(raw: bytes) -> Node | None:
         return _Composer(yaml.parse(text, _LOADER)).document()
     except yaml.MarkedYAMLError as error:
         raise _broken(error, text) from None
-
-
-def dump_yaml(value: JSONValue) -> str:
-    """Return YAML in block style: keys in order, text of several lines as a block."""
-    return yaml.dump(
-        value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False
-    )
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes as people do."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: FBT001, FBT002, ARG002
-        super().increase_indent(flow, False)  # noqa: FBT003
-
-    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002
-        return True
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _text)
 
 
 class _Composer:

@@ -7,7 +7,6 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final, cast
 
-from wasmctl.cases.yaml import dump_yaml
 from wasmctl.envoy.compose import Composition, make_compose_bootstrap, make_compose_file
 from wasmctl.envoy.find import at_hand
 from wasmctl.errors import UsageError
@@ -17,6 +16,7 @@ from wasmctl.scaffold.apply import apply_scaffold
 from wasmctl.scaffold.plan import ScaffoldPlan, compare
 from wasmctl.scaffold.render import RenderedFile
 from wasmctl.session import Session
+from wasmctl.yaml_text import dump_yaml
 
 if TYPE_CHECKING:
     from wasmctl.envoy.bootstrap import Json

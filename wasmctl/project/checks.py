@@ -18,7 +18,11 @@ from wasmctl.project.rules import Rule
 
 __all__ = ["Complaint", "complain"]
 
-_WORDS: Final[Mapping[object, str]] = {str: "text", int: "a whole number"}
+_WORDS: Final[Mapping[object, str]] = {
+    str: "text",
+    int: "a whole number",
+    bool: "`true` or `false`",
+}
 # What people call the toolchains.
 _MEANT: Final[Mapping[str, str]] = {"rust": "cargo", "rustc": "cargo", "golang": "go"}
 _HINT: Final = "`wasmctl config schema` says what each setting takes"
@@ -96,7 +100,7 @@ def complain(value: object, kind: object) -> Complaint | None:
         return _of_table(value, *options)
     if kind is object:
         return _of_json(value)
-    fits = isinstance(value, str) if kind is str else type(value) is int
+    fits = isinstance(value, str) if kind is str else type(value) is kind
     return None if fits else _complaint(_WORDS[kind], value)
 
 
@@ -140,8 +144,9 @@ def _of_choice(value: object, options: tuple[str, ...]) -> Complaint | None:
         return None
     listed = [f"`{option}`" for option in options]
     found = _complaint(f"one of {', '.join(listed[:-1])} or {listed[-1]}", value)
-    close = difflib.get_close_matches(str(value).lower(), [*options, *_MEANT], n=1)
-    meant = _MEANT.get(close[0], close[0]) if close else None
+    words = {option.lower(): option for option in options}
+    close = difflib.get_close_matches(str(value).lower(), [*words, *_MEANT], n=1)
+    meant = _MEANT.get(close[0], words.get(close[0])) if close else None
     return replace(found, remedy=f"did you mean `{meant}`?") if meant in options else found
 
 

@@ -139,7 +139,7 @@ def flag_layer(flags: Mapping[str, object]) -> Layer:
     given = {name: value for name, value in flags.items() if value is not None}
     for name, value in given.items():
         if found := complain(value, _KINDS[name]):
-            raise _wrong("flag", name, found)
+            raise _wrong(f"`{_flag(name)}`", name, found)
     return Layer(origin="flag", values=given)
 
 
@@ -172,9 +172,11 @@ def _from_text(text: str, kind: object) -> object:
         return _from_text(text, get_args(kind)[0])
     if kind is str or get_origin(kind) is Literal:
         return text
+    if kind is bool:
+        return {"true": True, "false": False}.get(text.lower(), text)
     if kind is int:
         return int(text) if text.isascii() and text.removeprefix("-").isdigit() else text
-    if kind == tuple[str, ...]:
+    if get_origin(kind) is tuple and isinstance(_from_text("", get_args(kind)[0]), str):
         return [part.strip() for part in text.split(",") if part.strip()]
     return None
 
@@ -205,6 +207,12 @@ def _setting(file: TomlFile, keys: tuple[str, ...], value: object) -> tuple[str,
 def _attribute(key: str) -> str:
     # With an underscore a key is spelt wrong, though Python would not mind.
     return key.replace("_", "\0").replace("-", "_")
+
+
+def _flag(name: str) -> str:
+    """Return the flag that gives a setting: of those with lists it takes one at a time."""
+    key = _spelt(name.rpartition(".")[2])
+    return f"--{key.removesuffix('s')}" if get_origin(_KINDS[name]) is tuple else f"--{key}"
 
 
 def _spelt(name: str) -> str:

@@ -11,9 +11,30 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["NAME", "PORT", "REPOSITORY", "TAG", "VARIABLE", "VERSION", "Rule"]
+__all__ = [
+    "ENV_NAME",
+    "ENV_VALUE",
+    "LABEL_KEY",
+    "LABEL_VALUE",
+    "NAME",
+    "NAMESPACE",
+    "OBJECT_NAME",
+    "PLUGIN_NAME",
+    "PORT",
+    "PRIORITY",
+    "REPOSITORY",
+    "TAG",
+    "VARIABLE",
+    "VERSION",
+    "Rule",
+]
 
 _TAG_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127}$"
+# RFC 1123's label, as Kubernetes takes it: apimachinery's pkg/util/validation/validation.go, which
+# the rules for names and labels below are from too.
+_DNS_LABEL: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_DNS_NAME: Final = rf"(?=[\s\S]{{1,253}}$){_DNS_LABEL}(\.{_DNS_LABEL})*"
+_LABEL: Final = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -78,4 +99,47 @@ VARIABLE: Final = Rule(
     wanted="the name of a variable",
     hint='write it like `env = {NAME = "value"}`',
     pattern=r"^[^=\u0000]+$",
+)
+# An object's name (a DNS subdomain), as of WasmPlugins and Secrets.
+OBJECT_NAME: Final = Rule(
+    wanted="a name that Kubernetes takes: lower-case letters, digits, `-` and `.`",
+    hint="write it like `header-auth`",
+    pattern=f"^{_DNS_NAME}$",
+)
+NAMESPACE: Final = Rule(
+    wanted="a namespace: at most 63 lower-case letters, digits and `-`",
+    hint="write it like `istio-system`",
+    pattern=f"^{_DNS_LABEL}$",
+)
+# The server would take others in a selector, wildcards excepted, and no pod has them.
+LABEL_KEY: Final = Rule(
+    wanted="a label's name, such as `app` or `app.kubernetes.io/name`",
+    hint='write it like `selector = {app = "shop"}`',
+    pattern=f"^({_DNS_NAME.replace('$', '/')}/)?{_LABEL}$",
+)
+LABEL_VALUE: Final = Rule(
+    wanted="a label's value: at most 63 letters, digits, `-`, `_` and `.`; wildcards match nothing",
+    hint='write it like `selector = {app = "shop"}`',
+    pattern=f"^({_LABEL})?$",
+)
+# extensions/v1alpha1/wasm.proto of istio.io/api, for these four. Its webhook counts bytes.
+PLUGIN_NAME: Final = Rule(
+    wanted="1 to 256 printable ASCII characters",
+    hint="leave it out where the module holds one plug-in",
+    pattern=r"^[\x20-\x7e]{1,256}$",
+)
+PRIORITY: Final = Rule(
+    wanted="a number of 32 bits, -2147483648 to 2147483647",
+    hint="write it like `10`; higher comes first",
+    between=(-(2**31), 2**31 - 1),
+)
+ENV_NAME: Final = Rule(
+    wanted="a variable's name of 1 to 256 printable ASCII characters, without a `=`",
+    hint='write it like `env = {NAME = "value"}`',
+    pattern=r"^[\x21-\x3c\x3e-\x7e]{1,256}$",
+)
+ENV_VALUE: Final = Rule(
+    wanted="a variable's value of at most 2048 characters",
+    hint="hand over longer ones in the configuration",
+    pattern=r"^[^\u0000]{0,2048}$",
 )

@@ -10,15 +10,34 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal
 
-from wasmctl.project.rules import NAME, PORT, REPOSITORY, TAG, VARIABLE, VERSION
+from wasmctl.project.rules import (
+    ENV_NAME,
+    ENV_VALUE,
+    LABEL_KEY,
+    LABEL_VALUE,
+    NAME,
+    NAMESPACE,
+    OBJECT_NAME,
+    PLUGIN_NAME,
+    PORT,
+    PRIORITY,
+    REPOSITORY,
+    TAG,
+    VARIABLE,
+    VERSION,
+)
 
 __all__ = [
     "DEFAULT_PORT",
     "BuildSettings",
     "DeploySettings",
+    "FailStrategy",
     "Format",
     "ImageSettings",
+    "Phase",
     "PluginSettings",
+    "PluginType",
+    "PullPolicy",
     "RunSettings",
     "Settings",
     "TestSettings",
@@ -28,6 +47,11 @@ __all__ = [
 
 ToolchainName = Literal["cargo", "tinygo", "go"]
 Format = Literal["oci", "docker", "artifact"]
+# The words of Istio's API: extensions/v1alpha1/wasm.proto of istio.io/api.
+Phase = Literal["AUTHN", "AUTHZ", "STATS"]
+FailStrategy = Literal["FAIL_CLOSE", "FAIL_OPEN", "FAIL_RELOAD"]
+PullPolicy = Literal["IfNotPresent", "Always"]
+PluginType = Literal["HTTP", "NETWORK"]
 # Where `run` serves a plug-in: the port of the SDKs' examples.
 DEFAULT_PORT: Final = 18000
 
@@ -122,25 +146,41 @@ class DeploySettings:
     __pydantic_config__ = _STRICT
 
     kind: str | None = None
-    """Kind of the object: `wasmplugin`, `trafficextension`, `envoyfilter` ..."""
-    namespace: str | None = None
-    """Its namespace."""
-    selector: dict[str, str] = field(default_factory=dict)
+    """Kind of the object: `wasmplugin` (when absent), `trafficextension`, `envoy`."""
+    name: Annotated[str, OBJECT_NAME] | None = None
+    """Its name; the plug-in's when absent."""
+    namespace: Annotated[str, NAMESPACE] | None = None
+    """Its namespace; `istio-system` when absent."""
+    selector: dict[Annotated[str, LABEL_KEY], Annotated[str, LABEL_VALUE]] = field(
+        default_factory=dict
+    )
     """Labels of the workloads."""
     target_refs: tuple[dict[str, str], ...] = ()
-    """Gateway API objects it attaches to, instead of a selector."""
-    phase: str | None = None
-    """`AUTHN`, `AUTHZ` or `STATS`."""
-    priority: int | None = None
+    """Gateways and Services it attaches to, instead of a selector: `{kind, name}`."""
+    phase: Phase | None = None
+    """Where it stands in the filter chain."""
+    priority: Annotated[int, PRIORITY] | None = None
     """Order within the phase; higher first."""
-    fail_strategy: str | None = None
-    """`FAIL_CLOSE`, `FAIL_OPEN` or `FAIL_RELOAD`."""
-    pull_policy: str | None = None
-    """`IfNotPresent` or `Always`."""
-    pull_secret: str | None = None
+    match: tuple[dict[str, object], ...] = ()
+    """Traffic that it sees: `{mode = "CLIENT"|"SERVER"|"CLIENT_AND_SERVER", ports = [8080]}`."""
+    fail_strategy: FailStrategy | None = None
+    """What becomes of requests when it cannot be loaded or crashes."""
+    type: PluginType | None = None
+    """Whether it is an HTTP or a network filter."""
+    plugin_name: Annotated[str, PLUGIN_NAME] | None = None
+    """Which of the module's plug-ins it is: Envoy's root id."""
+    env: dict[Annotated[str, ENV_NAME], Annotated[str, ENV_VALUE]] = field(default_factory=dict)
+    """Environment of its VM."""
+    host_env: tuple[Annotated[str, ENV_NAME], ...] = ()
+    """Variables of the proxy's own environment that its VM sees."""
+    pull_policy: PullPolicy | None = None
+    """When the image is fetched anew."""
+    pull_secret: Annotated[str, OBJECT_NAME] | None = None
     """Name of the Secret with the registry's credentials."""
+    sha256: bool | None = None
+    """Whether the digest is told in `sha256` too, besides the url."""
     config: str | dict[str, object] | None = None
-    """The plug-in's configuration where it is deployed."""
+    """The plug-in's configuration where it is deployed; that of `[plugin]` when absent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import yaml
 
 from tests.unit.cases.readings import problems
 from wasmctl.cases.problems import ProblemsError
-from wasmctl.cases.yaml import Items, Scalar, Table, dump_yaml, parse_yaml
+from wasmctl.cases.yaml import Items, Scalar, Table, parse_yaml
 
 
 def refused(raw: bytes | str) -> tuple[str, str, str]:
@@ -103,8 +103,3 @@ def test_an_alias_used_often_is_no_trouble() -> None:
     )
     first = "- {name: n, request: &r {path: /a}, expect: {log: nothing}}\n"
     assert problems(f"cases:\n{first}{items}") == ()
-
-
-def test_values_are_written_as_people_write_them() -> None:
-    text = dump_yaml({"b": [{"x": 1, "y": "true"}, "two\nlines\n"], "a": None})
-    assert text == "b:\n  - x: 1\n    y: 'true'\n  - |\n    two\n    lines\na: null\n"
