@@ -108,6 +108,11 @@ class Console:
         self._talk(shown, output if not output or output.endswith("\n") else f"{output}\n")
 
     @property
+    def is_seen(self) -> bool:
+        """Whether results go to a terminal."""
+        return self._out.isatty()
+
+    @property
     def live(self) -> int | None:
         """The descriptor a tool's live output may go to; None where it is to be captured."""
         busy = self._waiting or self._moving is not None

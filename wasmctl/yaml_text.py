@@ -17,12 +17,14 @@ import yaml
 if TYPE_CHECKING:
     from wasmctl.results import JSONValue
 
-__all__ = ["dump_documents", "dump_yaml"]
+__all__ = ["dump_documents", "dump_yaml", "reads_as_other"]
 
 _TEXT: Final = "tag:yaml.org,2002:str"
-# Beginnings of numbers in any dialect (`1e3`, `0o17`, `.5`, `+.inf`, `1_000`), and what some take
-# for a truth. The rest (`yes`, `~`, `12:30`, dates) PyYAML knows by itself.
-_AMBIGUOUS: Final = re.compile(r"[-+]?\.?([0-9]|inf|nan)|[yYnN]$|[-+.]+$", re.IGNORECASE)
+# Numbers in any dialect (`1e3`, `0o17`, `.5`, `+.inf`, `1_000`), and what some take for a truth.
+# The rest (`yes`, `~`, `12:30`, dates) PyYAML knows by itself.
+_OTHER: Final = re.compile(
+    r"[-+]?(0[xob][0-9a-f_]+|[0-9_]*\.?[0-9_]*(e[-+]?[0-9_]+)?|\.?(inf|nan))|[yn]", re.IGNORECASE
+)
 # Ends of lines in YAML 1.1 and none in 1.2, and what begins a file.
 _BREAKS: Final = re.compile("[\x85\u2028\u2029\ufeff]")
 
@@ -44,6 +46,11 @@ def dump_documents(values: Iterable[JSONValue]) -> str:
     return "---\n".join(dump_yaml(value) for value in values)
 
 
+def reads_as_other(text: str) -> bool:
+    """Return whether some reader takes this text, without quotes, for a number or a truth."""
+    return _OTHER.fullmatch(text) is not None
+
+
 class _Dumper(yaml.SafeDumper):
     """Writes as people do."""
 
@@ -60,7 +67,7 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
         style = '"'
     elif "\n" in text:
         style = "|"
-    elif _AMBIGUOUS.match(text):
+    elif reads_as_other(text):
         style = "'"
     return dumper.represent_scalar(_TEXT, text, style=style)
 

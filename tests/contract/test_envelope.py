@@ -13,7 +13,18 @@ import pytest
 from tests.conftest import WASMCTL, CommandLine
 from wasmctl.errors import ExitCode
 
-VERBS = ["init", "build", "test", "package", "push", "pull", "login", "logout", "quickstart"]
+VERBS = [
+    "init",
+    "build",
+    "test",
+    "package",
+    "push",
+    "pull",
+    "login",
+    "logout",
+    "manifest",
+    "quickstart",
+]
 KEYS = ["schema", "command", "status", "exit_code", "data", "errors"]
 
 

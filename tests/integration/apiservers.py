@@ -14,7 +14,6 @@ import subprocess
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,34 +29,43 @@ _START_SECONDS = 60
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True)
 class ApiServer:
     """A running kube-apiserver; `kubeconfig` leads kubectl to it as an administrator."""
 
-    port: int
-    certificate: Path
-    kubeconfig: Path
+    def __init__(self, folder: Path, port: int) -> None:
+        self.port = port
+        self.certificate = folder / "certificates/apiserver.crt"
+        self.kubeconfig = folder / "kubeconfig"
+        self._connection: http.client.HTTPSConnection | None = None
 
     def ask(
         self, method: str, path: str, body: object = None, *, content: str = "application/json"
     ) -> tuple[int, Json]:
         """Return the status and the document of one request."""
-        context = ssl.create_default_context(cafile=str(self.certificate))
-        connection = http.client.HTTPSConnection(
-            "127.0.0.1", self.port, timeout=30, context=context
-        )
+        if self._connection is None:
+            context = ssl.create_default_context(cafile=str(self.certificate))
+            self._connection = http.client.HTTPSConnection(
+                "127.0.0.1", self.port, timeout=30, context=context
+            )
         headers = {"Authorization": f"Bearer {_TOKEN}", "Content-Type": content}
-        raw = None if body is None else json.dumps(body).encode()
+        raw = None if body is None else json.dumps(body, ensure_ascii=False).encode()
         try:
-            connection.request(method, path, body=raw, headers=headers)
-            answer = connection.getresponse()
+            self._connection.request(method, path, body=raw, headers=headers)
+            answer = self._connection.getresponse()
             text = answer.read()
-        finally:
-            connection.close()
+        except BaseException:
+            self.close()
+            raise
         try:
             return answer.status, json.loads(text)
         except ValueError:
             return answer.status, {"message": text.decode(errors="replace")}
+
+    def close(self) -> None:
+        """Close the connection; the next request opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def new_namespace(self) -> str:
         """Make a namespace that nobody else uses; return its name."""
@@ -89,8 +97,7 @@ class ApiServer:
         version, kind = document["apiVersion"], document["kind"]
         metadata = document["metadata"]
         root = f"/api/{version}" if "/" not in version else f"/apis/{version}"
-        plural = kind.lower() + ("ies" if kind.endswith("y") else "s")
-        plural = plural.replace("yies", "ies")
+        plural = f"{kind.lower().removesuffix('y')}{'ies' if kind.endswith('y') else 's'}"
         return f"{root}/namespaces/{metadata['namespace']}/{plural}/{metadata['name']}"
 
     def kubectl(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
@@ -115,15 +122,12 @@ def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     services = [_start_etcd(folder, etcd_port, peer_port)]
     try:
         services.append(_start_api_server(folder, etcd_port, port))
-        server = ApiServer(
-            port=port,
-            certificate=folder / "certificates/apiserver.crt",
-            kubeconfig=folder / "kubeconfig",
-        )
+        server = ApiServer(folder, port)
         _wait_until_ready(server, services, folder)
         _write_kubeconfig(server)
         _apply_crds(server)
         yield server
+        server.close()
     finally:
         # Nothing of theirs is kept, and a server takes its time to end well.
         for service in services:

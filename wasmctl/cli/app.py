@@ -40,6 +40,7 @@ VERBS: Final[Mapping[str, str]] = {
     "pull": "pull",
     "login": "login",
     "logout": "login",
+    "manifest": "manifest",
     "config": "config",
 }
 # Verbs that hand what stands behind `--` to a tool.

@@ -43,6 +43,7 @@ class WasmPlugin:
         configuration: what `proxy_on_configure` reads; None: nothing.
         vm_configuration: what `proxy_on_vm_start` reads; None: nothing.
         environment: the variables that the module sees.
+        host_environment: those of Envoy's own that it sees too.
         failure_policy: what becomes of requests once the plug-in has crashed: refused, let
             through, or served by a new VM.
         capabilities: the calls and callbacks that are allowed; None: all.
@@ -55,6 +56,7 @@ class WasmPlugin:
     configuration: str | bytes | None = None
     vm_configuration: str | bytes | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    host_environment: tuple[str, ...] = ()
     failure_policy: FailurePolicy = "closed"
     capabilities: tuple[str, ...] | None = None
 
@@ -253,8 +255,13 @@ def _plugin(plugin: WasmPlugin) -> Json:
     }
     if plugin.vm_configuration is not None:
         machine["configuration"] = _value(plugin.vm_configuration)
+    variables: Json = {}
+    if plugin.host_environment:
+        variables["host_env_keys"] = [*plugin.host_environment]
     if plugin.environment:
-        machine["environment_variables"] = {"key_values": dict(plugin.environment)}
+        variables["key_values"] = dict(plugin.environment)
+    if variables:
+        machine["environment_variables"] = variables
     config: Json = {"name": plugin.name, "root_id": plugin.root_id, "vm_config": machine}
     if plugin.configuration is not None:
         config["configuration"] = _value(plugin.configuration)

@@ -22,7 +22,14 @@ from wasmctl.errors import RegistryError, UsageError
 from wasmctl.oci import credential_helper
 from wasmctl.paths import replacing
 
-__all__ = ["Credentials", "Stored", "erase_credentials", "find_credentials", "store_credentials"]
+__all__ = [
+    "Credentials",
+    "Stored",
+    "config_key",
+    "erase_credentials",
+    "find_credentials",
+    "store_credentials",
+]
 
 _DOCKER_HUB: Final = "docker.io"
 # docker's registry.IndexServer: what `docker login` without a host stores its credentials under.
@@ -42,6 +49,7 @@ class Credentials:
         identity_token: an OAuth 2 refresh token, to be changed for an access token.
         registry_token: an access token, sent as it is.
         origin: where they were found, for people.
+        helper: the credential helper that answered; empty where they stood in a file.
     """
 
     username: str = ""
@@ -49,6 +57,7 @@ class Credentials:
     identity_token: str = field(default="", repr=False)
     registry_token: str = field(default="", repr=False)
     origin: str
+    helper: str = ""
 
     def __str__(self) -> str:
         who = f"of `{self.username}` " if self.username else ""
@@ -106,7 +115,7 @@ def store_credentials(
     """
     path = _docker_config(env)
     config = _read(path)
-    key = _key(registry)
+    key = config_key(registry)
     helper = _helper(config, key)
     if helper is not None:
         credential_helper.store(helper, key, username=username, secret=password, env=env)
@@ -129,7 +138,7 @@ def erase_credentials(registry: str, env: Mapping[str, str]) -> tuple[str, ...]:
     """
     path = _docker_config(env)
     config = _read(path)
-    key = _key(registry)
+    key = config_key(registry)
     where = []
     helper = _helper(config, key)
     if helper is not None and credential_helper.get(helper, key, env) is not None:
@@ -213,7 +222,8 @@ def _section(config: Mapping[str, object], name: str) -> Mapping[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def _key(registry: str) -> str:
+def config_key(registry: str) -> str:
+    """Return what docker's configuration, and a Secret of its form, keeps a registry under."""
     return _DOCKER_HUB_KEY if registry in _DOCKER_HUB_HOSTS else registry
 
 
@@ -246,7 +256,7 @@ def _helper(config: Mapping[str, object], key: str) -> str | None:
 def _from_helper(
     config: Mapping[str, object], registry: str, env: Mapping[str, str], path: Path
 ) -> Credentials | None:
-    key = _key(registry)
+    key = config_key(registry)
     helper = _helper(config, key)
     if helper is None:
         return None
@@ -256,8 +266,8 @@ def _from_helper(
     username, secret = answer
     origin = f"`docker-credential-{helper}` (named in `{path}`)"
     if username == _TOKEN_USER:
-        return Credentials(identity_token=secret, origin=origin)
-    return Credentials(username=username, password=secret, origin=origin)
+        return Credentials(identity_token=secret, origin=origin, helper=helper)
+    return Credentials(username=username, password=secret, origin=origin, helper=helper)
 
 
 def _from_file(

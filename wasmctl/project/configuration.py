@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wasmctl.errors import UsageError
 from wasmctl.project.layers import FILE_NAME
 from wasmctl.project.project import Project
 
-__all__ = ["configuration_file", "plugin_configuration", "read_configuration"]
+if TYPE_CHECKING:
+    from wasmctl.project.settings import PluginSettings
+
+__all__ = [
+    "configuration_file",
+    "configuration_text",
+    "plugin_configuration",
+    "read_configuration",
+    "settings_configuration",
+]
 
 
 def plugin_configuration(project: Project) -> str | None:
@@ -20,17 +31,29 @@ def plugin_configuration(project: Project) -> str | None:
     Raises:
         UsageError: the file cannot be read, or both keys are set.
     """
-    plugin = project.settings.plugin
-    file = configuration_file(project)
-    if plugin.config is not None and file is not None:
-        message = f"`[plugin]` in `{project.folder / FILE_NAME}` has `config` and `config-file`"
+    return settings_configuration(project.settings.plugin, project.folder)
+
+
+def settings_configuration(plugin: PluginSettings, folder: Path) -> str | None:
+    """Return the same of settings whose project is not there, or is not known.
+
+    Raises:
+        UsageError: as of `plugin_configuration`.
+    """
+    if plugin.config is not None and plugin.config_file is not None:
+        message = f"`[plugin]` in `{folder / FILE_NAME}` has `config` and `config-file`"
         raise UsageError("bad-config", message, hint="leave one of them out")
-    if file is not None:
-        return read_configuration(file)
-    if plugin.config is None or isinstance(plugin.config, str):
-        return plugin.config
+    if plugin.config_file is not None:
+        return read_configuration(folder / plugin.config_file)
+    return configuration_text(plugin.config)
+
+
+def configuration_text(config: str | Mapping[str, object] | None) -> str | None:
+    """Return a configuration of wasmctl.toml as the proxy hands it to the plug-in."""
+    if config is None or isinstance(config, str):
+        return config
     # Dates and times, which TOML has and JSON has not, become text.
-    return json.dumps(plugin.config, ensure_ascii=False, default=str)
+    return json.dumps(config, ensure_ascii=False, default=str)
 
 
 def configuration_file(project: Project) -> Path | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal, Union, get_args, get_origin, get_type_hints
@@ -29,6 +29,7 @@ __all__ = [
     "file_layer",
     "flag_layer",
     "merge",
+    "setting_place",
     "unknown_variables",
     "user_layer",
 ]
@@ -141,6 +142,17 @@ def flag_layer(flags: Mapping[str, object]) -> Layer:
         if found := complain(value, _KINDS[name]):
             raise _wrong(f"`{_flag(name)}`", name, found)
     return Layer(origin="flag", values=given)
+
+
+def setting_place(name: str, *, flags: Container[str]) -> str:
+    """Return how a person gives a setting: `--phase`, where it is in `flags`, or `[deploy] phase`.
+
+    Args:
+        name: its dotted name.
+        flags: the names of the settings that were given by flags.
+    """
+    section, _, key = name.rpartition(".")
+    return f"`{_flag(name)}`" if name in flags else f"`[{section}] {_spelt(key)}`"
 
 
 def unknown_variables(env: Mapping[str, str]) -> Iterator[str]:

@@ -1,0 +1,1 @@
+"""An image and a project's settings → the objects that deploy it."""
