@@ -29,7 +29,7 @@ _BY_CODE: Final[Mapping[int, tuple[str, ...]]] = {
 }
 _BLOCKS: Final = frozenset({0x02, 0x03, 0x04, 0x06})
 _MISCELLANEOUS, _SIMD = 0xFC, 0xFD
-_FIRST_BULK, _FIRST_TABLE = 0x08, 0x0F
+_FIRST_BULK, _FIRST_TABLE, _FIRST_WIDE = 0x08, 0x0F, 0x13
 _FIRST_RELAXED: Final = 0x100
 _OBJECTS: Final = frozenset({"any", "eq", "i31", "struct", "array", "none", "nofunc", "noextern"})
 _ARITHMETIC: Final = frozenset({0x6A, 0x6B, 0x6C, 0x7C, 0x7D, 0x7E})
@@ -47,9 +47,9 @@ def used_features(data: bytes | mmap.mmap, info: ModuleInfo) -> frozenset[str]:
     """
     found = set(_of_frame(info))
     segments = read_elements(data, info)
-    if any(not one.active for one in segments):
+    if any(not one.active and not one.declared for one in segments):
         found.add("bulk-memory")
-    if any(len(one.constants) > 1 for one in segments):
+    if any(one.declared or len(one.constants) > 1 for one in segments):
         found.add("reference-types")
     for constant in read_constants(data, info):
         for instruction in constant_instructions(constant):
@@ -131,8 +131,10 @@ def _of_instruction(instruction: bytes) -> Iterator[str]:
         number = Cursor(instruction, 1, len(instruction)).u32()
         if number < _FIRST_BULK:
             yield "nontrapping-fptoint"
+        elif number < _FIRST_TABLE:
+            yield "bulk-memory"
         else:
-            yield "bulk-memory" if number < _FIRST_TABLE else "reference-types"
+            yield "reference-types" if number < _FIRST_WIDE else "wide-arithmetic"
     elif code == _SIMD and Cursor(instruction, 1, len(instruction)).u32() >= _FIRST_RELAXED:
         yield "relaxed-simd"
 

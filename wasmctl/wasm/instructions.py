@@ -75,7 +75,7 @@ _MISCELLANEOUS: Final = (
     rb"\xfc(?:"
     + b"|".join(
         [
-            subcode(range(8)),
+            subcode(range(8), range(0x13, 0x17)),
             subcode(8, 0x0A, 0x0C, 0x0E) + LEB + LEB,
             subcode(9, 0x0B, 0x0D, 0x0F, 0x10, 0x11) + LEB,
         ]

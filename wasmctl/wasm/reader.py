@@ -43,7 +43,6 @@ _PLURALS: Final[Mapping[Kind, str]] = {kind: f"{kind}s" for kind in Kind} | {
 }
 _MOST_ELEMENTS: Final = 10_000_000
 _MOST_DATA: Final = 100_000
-_LARGEST_TABLE: Final = 10_000_000
 _MOST_PAGES: Final = 1 << 16
 _MOST_WIDE_PAGES: Final = 1 << 48
 # Of limits: https://webassembly.github.io/spec/core/binary/types.html#limits
@@ -367,12 +366,7 @@ def _read_table(cursor: Cursor, types: int) -> Limits:
     flags = cursor.byte()
     if flags not in {0, _MAXIMUM, _WIDE, _WIDE | _MAXIMUM}:
         raise MalformedError(start, f"`{flags:#04x}` is no form of a table's limits")
-    limits = _limits(cursor, flags)
-    if limits.minimum > _LARGEST_TABLE:
-        raise MalformedError(
-            start, f"a table has {limits.minimum:,} elements, and engines take {_LARGEST_TABLE:,}"
-        )
-    return replace(limits, element=element)
+    return replace(_limits(cursor, flags), element=element)
 
 
 def _memory_limits(cursor: Cursor) -> Limits:
