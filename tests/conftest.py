@@ -98,6 +98,7 @@ NEEDS: Mapping[str, Callable[[], str]] = {
     "docker": _lacks_engine,
     "compose": _lacks_program("docker-compose"),
     "base_image": _lacks_program("debootstrap"),
+    "binaryen": _lacks_program("wasm-dis"),
     "crane": _lacks_program("crane"),
     "skopeo": _lacks_program("skopeo"),
     "apiserver": _lacks_program("kube-apiserver", "etcd", "kubectl"),

@@ -17,8 +17,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 STAGES = (
     "project",
     "scaffold",
-    "toolchain",
     "wasm",
+    "toolchain",
     "hosts",
     "oci",
     "consumers",

@@ -37,7 +37,7 @@ def damaged(chance: random.Random, module: bytes, others: Sequence[bytes]) -> by
     """
     changed = bytearray(module)
     for _ in range(chance.choice((1, 1, 1, 2, 3, 4))):
-        # Half of them where they leave the frames of sections whole, for else nothing inside is read.
+        # Half of them leave the frames of sections whole, for else nothing inside is read.
         if chance.random() < 0.5:
             _inside(chance, changed, others)
         else:

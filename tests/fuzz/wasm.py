@@ -29,7 +29,7 @@ from wasmctl.wasm.names import read_names
 from wasmctl.wasm.reader import read_module
 from wasmctl.wasm.segments import functions_in_tables
 
-__all__ = ["Disagreement", "engine", "look", "seeds"]
+__all__ = ["Disagreement", "engine", "look", "seeds", "takes"]
 
 
 class Disagreement(AssertionError):
@@ -104,13 +104,13 @@ def look(module: bytes, judge: wasmtime.Engine | None) -> str:
         used_features(module, info)
         functions_in_tables(module, info)
     except Unreadable as error:
-        if judge is not None and _takes(judge, module):
+        if judge is not None and takes(judge, module):
             raise Disagreement(error.message) from error
         return error.code
     return "read"
 
 
-def _takes(judge: wasmtime.Engine, module: bytes) -> bool:
+def takes(judge: wasmtime.Engine, module: bytes) -> bool:
     try:
         wasmtime.Module.validate(judge, module)
     except wasmtime.WasmtimeError:
@@ -129,7 +129,7 @@ def run(seconds: float, seed: int, modules: Sequence[bytes], keep: Path) -> Coun
         started = time.process_time()
         try:
             outcome = look(module, judge)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is what was looked for
             outcome = f"{type(error).__name__}: {error}"[:100]
             keep.mkdir(exist_ok=True)
             (keep / f"{hashlib.sha256(module).hexdigest()[:12]}.wasm").write_bytes(module)

@@ -17,9 +17,9 @@ FEATURES: Final[Mapping[str, frozenset[str]]] = {
     """: frozenset({"wide-arithmetic", "multivalue"}),
     "(func (drop (i64.trunc_sat_f64_u (f64.const 1))))": frozenset({"nontrapping-fptoint"}),
     """(memory 1)
-       (func (memory.fill (i32.const 0) (i32.const 0) (i32.const 9)))""": frozenset({
-        "bulk-memory"
-    }),
+       (func (memory.fill (i32.const 0) (i32.const 0) (i32.const 9)))""": frozenset(
+        {"bulk-memory"}
+    ),
     """(memory 1) (data $d "abc")
        (func (memory.init $d (i32.const 0) (i32.const 0) (i32.const 3)) (data.drop $d))
     """: frozenset({"bulk-memory"}),
@@ -30,9 +30,9 @@ FEATURES: Final[Mapping[str, frozenset[str]]] = {
     "(func (param i32) (drop (select (result i32) (local.get 0) (local.get 0) (local.get 0))))": (
         frozenset({"reference-types"})
     ),
-    "(table 1 funcref) (elem (i32.const 0) funcref (ref.null func))": frozenset({
-        "reference-types"
-    }),
+    "(table 1 funcref) (elem (i32.const 0) funcref (ref.null func))": frozenset(
+        {"reference-types"}
+    ),
     "(func (result i32 i64) (i32.const 1) (i64.const 2))": frozenset({"multivalue"}),
     "(func (param i32) (local.get 0) (block (param i32) (drop)))": frozenset({"multivalue"}),
     """(func (drop (i8x16.shuffle 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15
@@ -58,30 +58,34 @@ FEATURES: Final[Mapping[str, frozenset[str]]] = {
     """(func (block $b (result exnref) (try_table (catch_all_ref $b)) (return)) (throw_ref))
     """: frozenset({"exnref"}),
     """(global i32 (i32.add (i32.const 1) (i32.const 2)))""": frozenset({"extended-const"}),
-    """(memory 1) (data (i32.mul (i32.const 1) (i32.const 2)) "a")""": frozenset({
-        "extended-const"
-    }),
-    """(table 9 funcref) (func $f) (elem (i32.sub (i32.const 2) (i32.const 1)) $f)""": frozenset({
-        "extended-const"
-    }),
-    "(memory $a 1) (memory $b 1) (func (drop (i32.load $b (i32.const 0))))": frozenset({
-        "multimemory"
-    }),
-    "(memory i64 1) (func (drop (i32.load offset=0xfffffffff (i64.const 0))))": frozenset({
-        "memory64"
-    }),
+    """(memory 1) (data (i32.mul (i32.const 1) (i32.const 2)) "a")""": frozenset(
+        {"extended-const"}
+    ),
+    """(table 9 funcref) (func $f) (elem (i32.sub (i32.const 2) (i32.const 1)) $f)""": frozenset(
+        {"extended-const"}
+    ),
+    "(memory $a 1) (memory $b 1) (func (drop (i32.load $b (i32.const 0))))": frozenset(
+        {"multimemory"}
+    ),
+    "(memory i64 1) (func (drop (i32.load offset=0xfffffffff (i64.const 0))))": frozenset(
+        {"memory64"}
+    ),
     "(table i64 1 funcref)": frozenset({"memory64"}),
     """(type $t (func)) (elem declare func $f)
-       (func $f (call_ref $t (ref.func $f)))""": frozenset({
-        "function-references",
-        "reference-types",
-    }),
+       (func $f (call_ref $t (ref.func $f)))""": frozenset(
+        {
+            "function-references",
+            "reference-types",
+        }
+    ),
     "(type $t (func)) (func (param (ref $t)))": frozenset({"function-references"}),
     """(type $t (func)) (func (param (ref null $t))
-         (block $b (br_on_null $b (local.get 0)) (return_call_ref $t)))""": frozenset({
-        "function-references",
-        "tail-call",
-    }),
+         (block $b (br_on_null $b (local.get 0)) (return_call_ref $t)))""": frozenset(
+        {
+            "function-references",
+            "tail-call",
+        }
+    ),
     "(type (struct (field i8) (field (mut i32))))": frozenset({"gc"}),
     """(rec (type $a (sub (array (mut i16)))) (type $b (sub final $a (array (mut i16)))))
        (func (drop (array.new_fixed $b 2 (i32.const 1) (i32.const 2)))

@@ -70,7 +70,7 @@ def _ingredients(project: Project, session: Session, request: PackageRequest) ->
         WasmctlError: there is no module, or it is none.
     """
     from wasmctl.oci.annotations import image_annotations
-    from wasmctl.wasm.sections import describe_module
+    from wasmctl.wasm.reader import open_module, read_module
 
     created = _created_time(session.env)
     commit = find_commit(project.folder, session.env) if request.annotate_git else None
@@ -78,19 +78,20 @@ def _ingredients(project: Project, session: Session, request: PackageRequest) ->
         module = build_one(project, session, BuildRequest(live=True)).path
     else:
         module = as_it_stands(project, session)
-    description = describe_module(module)
+    with open_module(module) as data:
+        info = read_module(data, str(module))
     annotations = image_annotations(
         title=project.name,
         version=find_version(project, session.env),
         description=project.description,
         source=find_source(project.folder, session.env),
-        module=description,
+        module=info,
         commit=None if commit is None else (commit.revision, commit.seconds),
         more=project.settings.image.annotations,
     )
     return _Ingredients(
         module=module,
-        abi_versions=description.abi_versions,
+        abi_versions=info.abi_versions,
         annotations=annotations,
         created=created,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from wasmctl.wasm.sections import Description
+from wasmctl.wasm.info import ModuleInfo
 
 __all__ = ["image_annotations"]
 
@@ -22,7 +22,7 @@ def image_annotations(
     version: str | None,
     description: str | None,
     source: str | None,
-    module: Description,
+    module: ModuleInfo,
     commit: tuple[str, int] | None = None,
     more: Mapping[str, str],
 ) -> dict[str, str]:
@@ -33,7 +33,7 @@ def image_annotations(
         version: its version.
         description: one line on what it does.
         source: URL of its repository.
-        module: what the module says of itself.
+        module: what is in the module.
         commit: revision and time (seconds since 1970), where they are wanted: with them every
             commit has a digest of its own.
         more: the project's own, which win.
@@ -54,6 +54,7 @@ def image_annotations(
     return dict(sorted({**given, **more}.items()))
 
 
-def _toolchain(module: Description) -> str | None:
+def _toolchain(module: ModuleInfo) -> str | None:
     # Read from the module, not from the machine: the same bytes give the same image anywhere.
-    return ", ".join(f"{tool} {version}" for tool, version in module.producers.items()) or None
+    tools = module.producers.get("processed-by", {})
+    return ", ".join(f"{tool} {version}" for tool, version in tools.items()) or None

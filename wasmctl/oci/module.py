@@ -9,19 +9,14 @@ from pathlib import Path
 from typing import Final
 
 from wasmctl.errors import Refused, Unreadable, UsageError
+from wasmctl.wasm.frames import COMPONENT_LAYER, MAGIC, PREAMBLE
 
-__all__ = ["FETCH_LIMIT", "MODULE_MAGIC", "check_module"]
+__all__ = ["FETCH_LIMIT", "check_module"]
 
 # Istio's ISTIO_WASM_MAX_BINARY_SIZE_BYTES bounds the tar by default
 # (pilot/pkg/features/pilot.go), Envoy Gateway the module (internal/wasm/imagefetcher.go).
 FETCH_LIMIT: Final = 256 * 1024 * 1024
 _TAR_HEADER: Final = 512
-
-# https://webassembly.github.io/spec/core/binary/modules.html#binary-module
-MODULE_MAGIC: Final = b"\0asm"
-_MODULE_VERSION: Final = b"\1\0\0\0"
-# https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md: layer 1.
-_COMPONENT_LAYER: Final = b"\1\0"
 
 
 def check_module(module: Path) -> int:
@@ -34,7 +29,7 @@ def check_module(module: Path) -> int:
     """
     try:
         with module.open("rb") as stream:
-            start, size = stream.read(8), module.stat().st_size
+            start, size = stream.read(len(PREAMBLE)), module.stat().st_size
     except OSError as error:
         raise UsageError(
             "no-module",
@@ -43,17 +38,17 @@ def check_module(module: Path) -> int:
         ) from error
     if size == 0:
         raise _not_wasm(module, "it is empty", "build it again, with `wasmctl build`")
-    if len(start) < 8 or start[:4] != MODULE_MAGIC:
+    if len(start) < len(PREAMBLE) or not start.startswith(MAGIC):
         raise _not_wasm(
             module, "it does not begin as one", "give the .wasm file that the compiler wrote"
         )
-    if start[6:] == _COMPONENT_LAYER:
+    if start[6:] == COMPONENT_LAYER:
         raise _not_wasm(
             module,
             "it is a component, and proxies load core modules",
             "build it for wasip1 instead of wasip2",
         )
-    if start[4:] != _MODULE_VERSION:
+    if start != PREAMBLE:
         raise _not_wasm(module, "its version is not 1", "build it with a released compiler")
     if size > FETCH_LIMIT - _TAR_HEADER:
         raise Refused(

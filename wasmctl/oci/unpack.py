@@ -19,8 +19,9 @@ from typing import BinaryIO, Final, Protocol
 from wasmctl.errors import RegistryError, Unreadable, UsageError
 from wasmctl.oci.image import MODULE_NAME, ImageSource, MediaType
 from wasmctl.oci.manifest import Descriptor, Manifest, read_manifest
-from wasmctl.oci.module import FETCH_LIMIT, MODULE_MAGIC
+from wasmctl.oci.module import FETCH_LIMIT
 from wasmctl.paths import replacing
+from wasmctl.wasm.frames import MAGIC
 
 __all__ = ["Unpacked", "unpack_module"]
 
@@ -108,7 +109,7 @@ class _Module:
                 raise _too_large()
 
     def finished(self, layout: str) -> Unpacked:
-        if len(self._head) < 8 or not self._head.startswith(MODULE_MAGIC):
+        if len(self._head) < 8 or not self._head.startswith(MAGIC):
             raise Unreadable(
                 "not-wasm",
                 f"the image's `{MODULE_NAME}` is no WebAssembly module",
@@ -169,7 +170,7 @@ def _take_whole(stream: io.BufferedReader[_Verified], module: _Module) -> bool:
 
 def _search(stream: io.BufferedReader[_Verified], module: _Module) -> bool:
     head = stream.peek(4)[:4]
-    if head == MODULE_MAGIC:
+    if head == MAGIC:
         # `oras push` calls any file a tar unless told better.
         module.copy(stream)
         return True

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import mmap
 import shutil
 import tempfile
 import time
@@ -16,13 +15,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from wasmctl.errors import ToolFailed, Unreadable, UsageError
+from wasmctl.errors import ToolFailed, Unreadable, UsageError, WasmctlError
 from wasmctl.locks import locked
 from wasmctl.paths import replacing, sha256_of
 from wasmctl.project.record import ensure_dist, read_record, write_record
 from wasmctl.toolchain.job import Compile, Compiled, Job
 from wasmctl.toolchain.module import BuildRequest, Module
-from wasmctl.toolchain.sections import is_plug_in, is_whole
+from wasmctl.wasm.reader import open_module, read_module
 
 if TYPE_CHECKING:
     from wasmctl.project.project import Project
@@ -32,10 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["build_module"]
 
-# https://webassembly.github.io/spec/core/binary/modules.html#binary-module, and of a component
-# https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md
-_MODULE: Final = b"\0asm\1\0\0\0"
-_COMPONENT: Final = b"\0asm\x0d\0\1\0"
 _ELSEWHERE: Final = "write the module elsewhere: `wasmctl build -o FILE`"
 # What stands between a build and its place without being a fault of wasmctl's.
 _REMEDIES: Final[Mapping[int, str]] = {
@@ -167,25 +162,29 @@ def _require_module(job: Job, path: Path) -> None:
         Unreadable: it is something else.
         ToolFailed: it is cut off.
     """
-    toolchain = job.project.toolchain
-    with path.open("rb") as stream:
-        start = stream.read(len(_MODULE))
-        if start == _COMPONENT:
+    try:
+        with open_module(path) as content:
+            info = read_module(content, str(path))
+    except Unreadable as error:
+        raise _told_of_toolchain(error, job.project.toolchain, path) from None
+    if not info.abi_versions:
+        job.session.console.warn(f"{_NO_MARKER}; {_SDKS[job.project.toolchain]}")
+
+
+def _told_of_toolchain(error: Unreadable, toolchain: ToolchainName, path: Path) -> WasmctlError:
+    match error.code:
+        case "component":
             message = f"{toolchain} made a WebAssembly component, and proxies load modules"
-            hint = "build for WASI preview 1: `wasip1`"
-            raise Unreadable("not-a-module", message, hint=hint)
-        if start != _MODULE:
+            return Unreadable("not-a-module", message, hint=error.hint)
+        case "cut-off-module":
+            message = f"the module that {toolchain} made is cut off in `{path.parent}`"
+            return ToolFailed("incomplete-module", message, hint="make room on that disk")
+        case "not-wasm":
             message = f"what {toolchain} made is no WebAssembly module"
-            hint = "`-v` shows the command: see what its further arguments ask for"
-            raise Unreadable("not-a-module", message, hint=hint)
-        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            if is_whole(content):
-                if not is_plug_in(content):
-                    sdk = _SDKS[toolchain]
-                    job.session.console.warn(f"{_NO_MARKER}; {sdk}")
-                return
-    message = f"the module that {toolchain} made is cut off in `{path.parent}`"
-    raise ToolFailed("incomplete-module", message, hint="make room on that disk")
+        case _:
+            message = f"{toolchain} made this: {error.message}"
+    hint = "`-v` shows the command: see what its further arguments ask for"
+    return Unreadable("not-a-module", message, hint=hint)
 
 
 def _remember(job: Job, compiled: Compiled, sha256: str, size: int) -> None:

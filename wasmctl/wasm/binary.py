@@ -12,7 +12,15 @@ from typing import Final
 
 from wasmctl.errors import Unreadable
 
-__all__ = ["LEB", "Cursor", "MalformedError", "constant_instructions", "subcode", "unreadable"]
+__all__ = [
+    "LEB",
+    "Cursor",
+    "MalformedError",
+    "absent",
+    "constant_instructions",
+    "subcode",
+    "unreadable",
+]
 
 # In engines a name is at most this long: V8's kV8MaxWasmStringSize, wasmparser's
 # MAX_WASM_STRING_SIZE.
@@ -151,8 +159,8 @@ class Cursor:
 
     def finish(self) -> None:
         """Require that all was read."""
-        if left := self.end - self.position:
-            raise MalformedError(self.position, f"{left:,} bytes are left over")
+        if self.position != self.end:
+            raise MalformedError(self.position, "nothing should follow here")
 
     def skip(self, size: int) -> None:
         if size > self.end - self.position:
@@ -188,8 +196,8 @@ class Cursor:
         count = self.u32()
         if count > most:
             raise MalformedError(start, f"it has {count:,} {what}, and engines take {most:,}")
-        if count > (left := self.end - self.position):
-            raise MalformedError(start, f"it announces {count:,} {what} in {left:,} bytes")
+        if count > self.end - self.position:
+            raise MalformedError(start, f"it announces {count:,} {what}, more than there are bytes")
         return count
 
     def index(self, what: str, number: int) -> int:
@@ -197,7 +205,7 @@ class Cursor:
         start = self.position
         index = self.u32()
         if index >= number:
-            raise MalformedError(start, f"there is no {what} {index}, only {number:,}")
+            raise absent(start, what, index, number)
         return index
 
     def indices(self, count: int, what: str, number: int) -> tuple[int, ...]:
@@ -287,6 +295,12 @@ class Cursor:
                 self.position = position
                 return value
         raise MalformedError(start, f"the number has more than {bits} bits")
+
+
+def absent(offset: int, what: str, index: int, number: int) -> MalformedError:
+    """Return the error of an index that is of none of so many."""
+    last = f"the last is {number - 1}" if number else "there are none"
+    return MalformedError(offset, f"there is no {what} {index}: {last}")
 
 
 def unreadable(error: MalformedError, name: str = "") -> Unreadable:

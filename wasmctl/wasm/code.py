@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from wasmctl.wasm.binary import Cursor, MalformedError, unreadable
+from wasmctl.wasm.binary import Cursor, MalformedError, absent, unreadable
 from wasmctl.wasm.info import ModuleInfo
 from wasmctl.wasm.instructions import LOCALS, next_call
 
@@ -159,7 +159,9 @@ def _pass_vector(cursor: Cursor, types: int) -> None:
             for _ in range(cursor.count("handlers", _LARGEST_BODY)):
                 _pass_handler(cursor)
         case code:
-            raise MalformedError(start, f"`{code:#04x}` begins no instruction that is known")
+            raise MalformedError(
+                start, f"what `{code:#04x}` begins is no instruction that is known"
+            )
 
 
 def _pass_handler(cursor: Cursor) -> None:
@@ -198,12 +200,13 @@ class _Targets:
 
     def _index(self, instruction: bytes, offset: int) -> int:
         if (index := self._known.get(instruction)) is None:
-            index = Cursor(instruction, 1, len(instruction)).u32()
+            try:
+                index = Cursor(instruction, 1, len(instruction)).u32()
+            except MalformedError as error:
+                error.offset = offset
+                raise
             direct = instruction[0] in _DIRECT
             if index >= (number := self._functions if direct else self._types):
-                what = "function" if direct else "type"
-                raise MalformedError(
-                    offset, f"the code from here on refers to {what} {index:,} of {number:,}"
-                )
+                raise absent(offset, "function" if direct else "type", index, number)
             self._known[instruction] = index
         return index

@@ -12,10 +12,13 @@ from typing import Final
 from wasmctl.wasm.binary import Cursor, MalformedError
 from wasmctl.wasm.info import SECTION_NAMES, Section
 
-__all__ = ["MAGIC", "PREAMBLE", "read_frames"]
+__all__ = ["COMPONENT_LAYER", "MAGIC", "PREAMBLE", "read_frames"]
 
 MAGIC: Final = b"\0asm"
 PREAMBLE: Final = MAGIC + b"\1\0\0\0"
+# How a component's preamble ends; before it stands the version of its own format:
+# https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md
+COMPONENT_LAYER: Final = b"\1\0"
 _ORDER: Final = (1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11)
 _RANKS: Final = {number: rank for rank, number in enumerate(_ORDER)}
 # Engines do not bound them; as many as of anything else that they do bound.

@@ -17,14 +17,12 @@ from typing import Final
 from wasmctl.errors import Unreadable
 from wasmctl.wasm.binary import Cursor, MalformedError, unreadable
 from wasmctl.wasm.custom import read_features, read_producers
-from wasmctl.wasm.frames import MAGIC, PREAMBLE, read_frames
+from wasmctl.wasm.frames import COMPONENT_LAYER, MAGIC, PREAMBLE, read_frames
 from wasmctl.wasm.info import Export, FunctionType, Import, Kind, Limits, ModuleInfo, Section
 from wasmctl.wasm.types import read_types
 
 __all__ = ["open_module", "read_module"]
 
-# https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md: layer 1.
-_COMPONENT_LAYER: Final = b"\1\0"
 _KINDS: Final = (Kind.FUNCTION, Kind.TABLE, Kind.MEMORY, Kind.GLOBAL, Kind.TAG)
 
 _LARGEST_MODULE: Final = 1 << 30
@@ -89,7 +87,7 @@ def read_module(data: bytes | mmap.mmap, name: str) -> ModuleInfo:
 def _require_preamble(start: bytes, name: str) -> None:
     if not start.startswith(MAGIC):
         raise _not_wasm(name, "it does not start with the magic `\\0asm`")
-    if start[6:] == _COMPONENT_LAYER:
+    if start[6:] == COMPONENT_LAYER:
         raise Unreadable(
             "component",
             f"`{name}` is a WebAssembly component, and proxies load modules",
@@ -306,9 +304,11 @@ class _ModuleReader:
         """Require what is announced in one section and missing with the whole of another."""
         end = len(self._data)
         if self._bodies != len(self._functions):
-            raise MalformedError(end, f"the code of {len(self._functions):,} functions is missing")
+            raise MalformedError(end, "the code of the functions is missing")
         if self._announced is not None and self._announced != self._segments:
-            raise MalformedError(end, f"{self._announced:,} segments of data are missing")
+            raise MalformedError(
+                end, f"no data follows, and {self._announced:,} segments are announced"
+            )
 
     def _count(self, cursor: Cursor, kind: Kind) -> int:
         """Read how many of a kind the module itself defines."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from wasmctl.wasm.binary import Cursor, MalformedError, constant_instructions, unreadable
+from wasmctl.wasm.binary import Cursor, MalformedError, absent, constant_instructions, unreadable
 from wasmctl.wasm.info import Kind, ModuleInfo
 
 __all__ = ["Segment", "functions_in_tables", "read_constants", "read_elements"]
@@ -136,7 +136,7 @@ def _functions(constant: bytes, number: int, offset: int) -> Iterator[int]:
         if one[0] == _REF_FUNC:
             index = Cursor(one, 1, len(one)).u32()
             if index >= number:
-                raise MalformedError(offset, f"there is no function {index}, only {number:,}")
+                raise absent(offset, Kind.FUNCTION, index, number)
             yield index
 
 

@@ -1,10 +1,10 @@
-"""What is read of a module, and that debugging sections alone are taken out of it."""
+"""That debugging sections alone are taken out of a module."""
 
 from __future__ import annotations
 
 import pytest
 
-from wasmctl.toolchain.sections import is_plug_in, is_whole, without_debug_sections
+from wasmctl.toolchain.sections import without_debug_sections
 
 PREAMBLE = b"\0asm\1\0\0\0"
 TYPES = b"\x01\x04\x01\x60\0\0"
@@ -31,19 +31,3 @@ def test_a_module_without_any_stays_itself() -> None:
 )
 def test_what_is_broken_is_left_alone(broken: bytes) -> None:
     assert without_debug_sections(broken) == broken
-
-
-def test_a_module_is_whole_where_its_last_section_ends() -> None:
-    module = PREAMBLE + TYPES + custom("name", 300)
-    assert is_whole(module)
-    cut = range(len(PREAMBLE), len(module))
-    assert [size for size in cut if is_whole(module[:size])] == [len(PREAMBLE + TYPES)]
-
-
-def test_a_plug_in_is_known_by_what_it_exports() -> None:
-    name = b"proxy_abi_version_0_2_1"
-    export = bytes([1, len(name)]) + name + b"\0\0"
-    module = PREAMBLE + TYPES + bytes([7, len(export)]) + export
-    assert is_plug_in(module)
-    assert not is_plug_in(module.replace(b"abi", b"xyz"))
-    assert not is_plug_in(PREAMBLE + TYPES + custom(name.decode()))

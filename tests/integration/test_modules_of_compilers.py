@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from wasmctl.wasm.sections import describe_module
+from wasmctl.wasm.info import ModuleInfo
+from wasmctl.wasm.reader import open_module, read_module
 
 RUST = """
 #[no_mangle]
@@ -23,15 +24,20 @@ func main() {}
 """
 
 
+def read(path: Path) -> ModuleInfo:
+    with open_module(path) as data:
+        return read_module(data, str(path))
+
+
 @pytest.mark.cargo
 @pytest.mark.parametrize("target", ["wasm32-wasip1", "wasm32-unknown-unknown"])
 def test_rusts_module(tmp_path: Path, user_env: dict[str, str], target: str) -> None:
     (tmp_path / "lib.rs").write_text(RUST)
     argv = ["rustc", "--crate-type=cdylib", f"--target={target}", "-o", "x.wasm", "lib.rs"]
     subprocess.run(argv, cwd=tmp_path, env=user_env, check=True)
-    found = describe_module(tmp_path / "x.wasm")
+    found = read(tmp_path / "x.wasm")
     assert found.abi_versions == ("0.2.1",)
-    assert found.producers["rustc"].startswith("1.")
+    assert found.producers["processed-by"]["rustc"].startswith("1.")
 
 
 @pytest.mark.go
@@ -41,6 +47,6 @@ def test_gos_module(tmp_path: Path, user_env: dict[str, str]) -> None:
     env = {**user_env, "GOOS": "wasip1", "GOARCH": "wasm"}
     argv = ["go", "build", "-buildmode=c-shared", "-o", "x.wasm"]
     subprocess.run(argv, cwd=tmp_path, env=env, check=True)
-    found = describe_module(tmp_path / "x.wasm")
+    found = read(tmp_path / "x.wasm")
     assert found.abi_versions == ("0.2.1",)
-    assert found.producers["Go cmd/compile"].startswith("go1.")
+    assert found.producers["processed-by"]["Go cmd/compile"].startswith("go1.")
