@@ -94,4 +94,11 @@ FEATURES: Final[Mapping[str, frozenset[str]]] = {
     "(global anyref (ref.null any))": frozenset({"gc", "reference-types"}),
     '(import "env" "g" (global (mut i32)))': frozenset({"mutable-globals"}),
     '(global (export "g") (mut i64) (i64.const 0))': frozenset({"mutable-globals"}),
+    "(table 1 externref)": frozenset({"reference-types"}),
+    "(type $t (func)) (func $f) (table 2 (ref $t) (ref.func $f))": frozenset(
+        {
+            "function-references",
+            "reference-types",
+        }
+    ),
 }

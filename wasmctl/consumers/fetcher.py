@@ -15,7 +15,8 @@ from wasmctl.consumers.content import Content, Packing, Stage
 from wasmctl.consumers.realm import unsafe_realm
 from wasmctl.consumers.view import ImageView, Kind, Layer
 from wasmctl.oci.image import MODULE_NAME, MediaType
-from wasmctl.oci.module import FETCH_LIMIT, MODULE_MAGIC
+from wasmctl.oci.module import FETCH_LIMIT
+from wasmctl.wasm.frames import MAGIC
 
 __all__ = ["Fetched", "fetch"]
 
@@ -74,7 +75,7 @@ def fetch(view: ImageView, consumer: Consumer) -> Fetched:
 
 
 def _check_magic(binary: _Binary, view: ImageView) -> None:
-    if binary.size < 8 or binary.head[:4] != MODULE_MAGIC:
+    if binary.size < 8 or binary.head[:4] != MAGIC:
         raise _RefusedError(f"fetched Wasm binary from {_url(view)} is invalid")
 
 

@@ -81,6 +81,9 @@ def _of_frame(info: ModuleInfo) -> Iterator[str]:
         yield "reference-types"
     for value in values:
         yield from _of_value(value.removeprefix("mut "))
+    for table in tables:
+        if table is not None and table.element != "funcref":
+            yield from _of_value(table.element)
     shared = [one.value for one in info.imports] + [
         values[one.index] for one in info.exports if one.kind is Kind.GLOBAL
     ]

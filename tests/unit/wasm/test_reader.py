@@ -82,7 +82,7 @@ def test_every_kind_is_imported_with_its_type() -> None:
     found = [(one.kind, one.type or one.limits or one.value) for one in info.imports]
     assert found == [
         (Kind.FUNCTION, FunctionType(("i64", "f32", "f64", "v128"), ("i32", "externref"))),
-        (Kind.TABLE, Limits(minimum=1, maximum=2)),
+        (Kind.TABLE, Limits(minimum=1, maximum=2, element="funcref")),
         (Kind.MEMORY, Limits(minimum=3, maximum=4, shared=True)),
         (Kind.GLOBAL, "mut i32"),
         (Kind.GLOBAL, "i64"),
@@ -124,7 +124,10 @@ def test_what_a_module_defines_is_read() -> None:
            (tag) (func $s) (start $s)
            (elem (i32.const 0) $s) (elem declare func $s) (data "a") (data (i32.const 0) "b")"""
     )
-    assert info.tables == (Limits(minimum=7), Limits(minimum=1, maximum=5, wide=True))
+    assert info.tables == (
+        Limits(minimum=7, element="funcref"),
+        Limits(minimum=1, maximum=5, wide=True, element="externref"),
+    )
     assert info.memories == (Limits(minimum=1), Limits(minimum=2, maximum=70000, wide=True))
     assert info.globals == ("mut f32", "i32")
     assert info.constants == (b"\xd0\x70", b"\x43\0\0\x80\x3f", b"\x41\1\x41\2\x6a")
