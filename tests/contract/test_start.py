@@ -35,7 +35,8 @@ def loaded_by(arguments: list[str], env: dict[str, str]) -> set[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["--version"], ["build", "--help"], ["push", "--help"], ["init", "--help"]],
+    [["--help"], ["--version"]]
+    + [[verb, "--help"] for verb in ("build", "push", "init", "manifest")],
     ids=" ".join,
 )
 def test_help_loads_nothing_heavy(arguments: list[str], user_env: dict[str, str]) -> None:
@@ -72,6 +73,7 @@ def test_completion_loads_nothing_heavy(user_env: dict[str, str]) -> None:
         ["build", ".", "-o", "x.wasm", "--locked", "-v"],
         ["push", "a.io/b:1", "--tag", "x", "--via", "registry", "--format", "oci", "--no-build"],
         ["init", "x", "--language", "go", "--list", "--json"],
+        ["manifest", "--image", "a.io/b:1@sha256:" + "a" * 64, "--priority", "1", "--sha256"],
         ["config", "show", "--origin"],
     ],
     ids=" ".join,

@@ -57,7 +57,7 @@ class RunningRegistry:
         ]
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -67,7 +67,7 @@ def _free_port() -> int:
 def _serve(folder: Path, **sections: object) -> Iterator[RunningRegistry]:
     """Run a docker-registry; `sections` are those of its configuration (YAML takes JSON)."""
     folder.mkdir(parents=True, exist_ok=True)
-    host = f"127.0.0.1:{_free_port()}"
+    host = f"127.0.0.1:{free_port()}"
     http_section = sections.pop("http", {})
     assert isinstance(http_section, Mapping)
     document = {

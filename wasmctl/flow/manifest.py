@@ -293,14 +293,7 @@ def plan_update(
     for name in sorted(request.given - {"deploy.name", "deploy.namespace"}):
         message = f"`--update` changes the image alone, and not what {_flag(name)} says"
         raise UsageError("usage", message, hint="change that in the file itself")
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = (
-            (error.strerror or str(error)).lower() if isinstance(error, OSError) else "no UTF-8"
-        )
-        message = f"`{shown}` cannot be read: {reason}"
-        raise UsageError("unreadable-file", message, hint="name a file of YAML") from error
+    text = _read_text(path, shown)
     image = image_of(subject, session, request.options)
     usual = settings.name or object_name(subject.name)
     wanted = Wanted(
@@ -313,3 +306,15 @@ def plan_update(
     for notice in image_notices(image):
         session.console.warn(f"{updated.shown}: {notice}")
     return updated
+
+
+def _read_text(path: Path, shown: str) -> str:
+    """Return a file's text with its line ends as they are."""
+    try:
+        return path.read_bytes().decode("utf-8")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+    except UnicodeDecodeError:
+        reason = "it is not UTF-8"
+    message = f"`{shown}` cannot be read: {reason}"
+    raise UsageError("unreadable-file", message, hint="name a file of YAML")
