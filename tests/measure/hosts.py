@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from tests.conftest import ROOT
-from tests.integration.proxies import unpacked
 from tests.measure import questions
-from tests.measure.prober import Prober, probing
+from tests.measure.prober import Prober, envoy_of, probing
 from tests.measure.questions import ABIS, SIZES, largest
 from tests.modules.assembler import Function
 from tests.modules.binary import plain
@@ -127,7 +126,7 @@ def _engine(binary: Path) -> str:
 
 
 async def _asked(release: str) -> tuple[str, Table | None]:
-    envoy = unpacked(release)
+    envoy = envoy_of(release)
     try:
         async with probing(envoy) as prober:
             return _engine(Path(envoy.command[0])), await measure(prober)

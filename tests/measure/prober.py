@@ -9,12 +9,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.integration.proxies import envoy_beside, unpacked
 from wasmctl.envoy.bootstrap import Listener, WasmPlugin
 from wasmctl.envoy.envoy import Envoy
 from wasmctl.envoy.proxy import Proxy, Rejected, running
 from wasmctl.errors import ProxyError
 
-__all__ = ["Answer", "Prober", "probing"]
+__all__ = ["Answer", "Prober", "envoy_of", "probing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,12 @@ class Prober:
             running(self.envoy, folder=folder, env=env)
         )
         return self._proxy
+
+
+def envoy_of(release: str) -> Envoy:
+    """Return the Envoy of a release: the one beside our interpreter, or that of its package."""
+    beside = envoy_beside()
+    return beside if beside.version == release else unpacked(release)
 
 
 @contextlib.asynccontextmanager

@@ -114,7 +114,7 @@ def _host(profile: Mapping[str, Any]) -> Host:
         imports=_typed(profile["imports"]),
         exports=_typed(profile["exports"]),
         at_start=frozenset(profile["at_start"].split()),
-        in_section=frozenset(profile.get("in_section", "").split()),
+        in_section=frozenset(profile["in_section"].split()),
         # A feature that it compiles in part is one that it lacks.
         lacks=frozenset(name.partition(":")[0] for name in profile["lacks"]),
         taken=frozenset(profile["taken"]),

@@ -6,8 +6,9 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 
-__all__ = ["Fault", "Row", "one_of"]
+__all__ = ["Fault", "Row", "Words", "one_of"]
 
 
 class Fault(StrEnum):
@@ -17,6 +18,26 @@ class Fault(StrEnum):
     CONFIGURATION = "configuration"  # what the proxy was told: settings, restrictions
     IMAGE = "image"  # the module did not reach the proxy
     PROXY = "proxy"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A regular expression that is compiled when it is first asked: there are many of them.
+
+    Args:
+        text: of the expression.
+    """
+
+    text: str
+
+    def search(self, record: str) -> re.Match[str] | None:
+        """Return where it is found in a record."""
+        return _compiled(self.text).search(record)
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """The names of its groups."""
+        return frozenset(_compiled(self.text).groupindex)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +57,16 @@ class Row:
     """
 
     id: str
-    pattern: re.Pattern[str]
+    pattern: Words
     message: str
     hint: str
     fault: Fault
     source: str
+
+
+@cache
+def _compiled(text: str) -> re.Pattern[str]:
+    return re.compile(text)
 
 
 def one_of(names: Collection[str]) -> str:

@@ -8,10 +8,9 @@ explained here. `REF` in a hint is the image, `REF2` a new name.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
-from wasmctl.hosts.rows import Fault, Row
+from wasmctl.hosts.rows import Fault, Row, Words
 
 __all__ = ["ROWS"]
 
@@ -28,18 +27,18 @@ _ANY_ARTIFACT: Final = r"(?:number of layers|could not find)"
 _DOCKER: Final = r"as Docker container invalid media type {type} \(expect"
 
 
-def _neither(type_: str, artifact: str = _ANY_ARTIFACT) -> re.Pattern[str]:
-    return re.compile(_NEITHER.format(type=type_, artifact=artifact))
+def _neither(type_: str, artifact: str = _ANY_ARTIFACT) -> Words:
+    return Words(_NEITHER.format(type=type_, artifact=artifact))
 
 
-def _either(type_: str) -> re.Pattern[str]:
-    return re.compile(rf"(?:as Docker container|as compat variant:) invalid media type {type_} ")
+def _either(type_: str) -> Words:
+    return Words(rf"(?:as Docker container|as compat variant:) invalid media type {type_} ")
 
 
 _MANIFEST: Final = (
     Row(
         id="image-not-for-platform",
-        pattern=re.compile(r"no child with platform (?P<platform>\S+) in index (?P<ref>\S+)"),
+        pattern=Words(r"no child with platform (?P<platform>\S+) in index (?P<ref>\S+)"),
         message="the image is an index without an image for {platform}, the only platform that"
         " meshes look for, whatever their nodes are",
         hint=f"{_REPACK}; or build with `--platform linux/amd64`: the module is the same for all",
@@ -48,7 +47,7 @@ _MANIFEST: Final = (
     ),
     Row(
         id="image-of-schema-1",
-        pattern=re.compile(r'unsupported MediaType: "(?P<type>[^"]+)", see \S+/issues/377'),
+        pattern=Words(r'unsupported MediaType: "(?P<type>[^"]+)", see \S+/issues/377'),
         message="the image's manifest is of Docker's schema 1 (`{type}`), which no mesh reads",
         hint="push it again with a Docker of this decade, or with `wasmctl push`",
         fault=Fault.IMAGE,
@@ -56,7 +55,7 @@ _MANIFEST: Final = (
     ),
     Row(
         id="image-digest-not-its-own",
-        pattern=re.compile(
+        pattern=Words(
             r"module downloaded from (?P<url>\S+) has checksum (?P<has>\w+), which does not match:"
             r" (?P<want>\w+)"
         ),
@@ -68,7 +67,7 @@ _MANIFEST: Final = (
     ),
     Row(
         id="image-moved-digest",
-        pattern=re.compile(
+        pattern=Words(
             r'manifest digest: "(?P<has>\S+)" does not match requested digest: "(?P<want>\S+)"'
         ),
         message="the registry answers with `{has}` where `{want}` was asked for",
@@ -81,7 +80,7 @@ _MANIFEST: Final = (
 _LAYERS: Final = (
     Row(
         id="image-without-layers",
-        pattern=re.compile(r"number of layers must be greater than zero"),
+        pattern=Words(r"number of layers must be greater than zero"),
         message="the image has no layers, and so no module",
         hint="push the plug-in again, with `wasmctl push`; is it an attestation or a signature?",
         fault=Fault.IMAGE,
@@ -98,7 +97,7 @@ _LAYERS: Final = (
     ),
     Row(
         id="image-types-mixed",
-        pattern=re.compile(
+        pattern=Words(
             _NEITHER.format(type=r"(?P<type>application/vnd\.docker\.\S+)", artifact=_ANY_ARTIFACT)
             + "|"
             + _DOCKER.format(type=r"(?P<other>application/vnd\.oci\.\S+)")
@@ -151,7 +150,7 @@ _LAYERS: Final = (
     ),
     Row(
         id="image-layer-type",
-        pattern=re.compile(_DOCKER.format(type=r"(?P<type>\S*)")),
+        pattern=Words(_DOCKER.format(type=r"(?P<type>\S*)")),
         message="the last layer is `{type}`, and of a Docker image meshes read the last layer"
         " alone, packed with gzip",
         hint=_REPACK,
@@ -163,7 +162,7 @@ _LAYERS: Final = (
 _CONTENT: Final = (
     Row(
         id="image-without-plugin-wasm",
-        pattern=re.compile(r"plugin\.wasm not found in the archive"),
+        pattern=Words(r"plugin\.wasm not found in the archive"),
         message="the last layer has no file called `plugin.wasm`, the only name that meshes look"
         " for",
         hint=f"{_REPACK}; in a Dockerfile: `COPY main.wasm /plugin.wasm`, as the last step",
@@ -172,7 +171,7 @@ _CONTENT: Final = (
     ),
     Row(
         id="image-layer-not-gzip",
-        pattern=re.compile(r"failed to parse layer as tar\.gz: (?P<error>[^\n]*)"),
+        pattern=Words(r"failed to parse layer as tar\.gz: (?P<error>[^\n]*)"),
         message="the last layer says that it is a tar.gz and is none: {error}",
         hint=_REPACK,
         fault=Fault.IMAGE,
@@ -180,7 +179,7 @@ _CONTENT: Final = (
     ),
     Row(
         id="image-too-large",
-        pattern=re.compile(r"exceeds maximum size (?P<limit>\d+)|wasm cache size exceeded"),
+        pattern=Words(r"exceeds maximum size (?P<limit>\d+)|wasm cache size exceeded"),
         message="the module, or the layer it is in, is larger than what the mesh reads or keeps",
         hint="build it without debug information, and look for data embedded in it",
         fault=Fault.IMAGE,
@@ -188,7 +187,7 @@ _CONTENT: Final = (
     ),
     Row(
         id="image-bytes-differ",
-        pattern=re.compile(r"error verifying (?P<what>size|sha256 checksum)[^\n]*"),
+        pattern=Words(r"error verifying (?P<what>size|sha256 checksum)[^\n]*"),
         message="a layer's bytes are not those that the manifest promises ({what})",
         hint="push it again; if it stays, the registry, or what stands before it, is broken",
         fault=Fault.IMAGE,
@@ -196,7 +195,7 @@ _CONTENT: Final = (
     ),
     Row(
         id="image-module-cut",
-        pattern=re.compile(r"failed to read plugin\.wasm: (?P<error>[^\n]*)"),
+        pattern=Words(r"failed to read plugin\.wasm: (?P<error>[^\n]*)"),
         message="`plugin.wasm` in the last layer ends too early ({error}): the layer is cut, it is"
         " no regular file, or it unpacks to more than 256 MiB",
         hint=f"push the plug-in again with `wasmctl push`; {_REPACK}",
@@ -205,7 +204,7 @@ _CONTENT: Final = (
     ),
     Row(
         id="image-layer-broken",
-        pattern=re.compile(
+        pattern=Words(
             r"could not extract wasm binary: (?P<error>archive/tar: [^\n]*|gzip: [^\n]*"
             r"|flate: [^\n]*|unexpected EOF)"
         ),
@@ -216,7 +215,7 @@ _CONTENT: Final = (
     ),
     Row(
         id="image-not-wasm",
-        pattern=re.compile(r"fetched Wasm binary from (?P<url>\S+) is invalid"),
+        pattern=Words(r"fetched Wasm binary from (?P<url>\S+) is invalid"),
         message="what the image has as `plugin.wasm` is no WebAssembly: another file of that name,"
         " an empty one, a folder or a link",
         hint="put the module itself there, as a regular file: `COPY main.wasm /plugin.wasm`;"
@@ -229,7 +228,7 @@ _CONTENT: Final = (
 _REGISTRY: Final = (
     Row(
         id="image-realm-refused",
-        pattern=re.compile(r"rejected unsafe bearer realm: (?P<error>[^\n]*)"),
+        pattern=Words(r"rejected unsafe bearer realm: (?P<error>[^\n]*)"),
         message="Istio does not go to the registry's token server: {error}",
         hint="give the token server a host name (its `realm` in the registry's settings), not a"
         " private or loopback address; until then Istio 1.29 or older reads from it",
@@ -238,7 +237,7 @@ _REGISTRY: Final = (
     ),
     Row(
         id="image-registry-blocked",
-        pattern=re.compile(r"connection blocked: resolved IP (?P<error>[^\n]*)"),
+        pattern=Words(r"connection blocked: resolved IP (?P<error>[^\n]*)"),
         message="Istio does not connect to the registry's address: {error}",
         hint="serve it at another address, or take its network out of"
         " `BLOCKED_CIDRS_IN_WASM_FETCH`",
@@ -247,7 +246,7 @@ _REGISTRY: Final = (
     ),
     Row(
         id="image-secret-missing",
-        pattern=re.compile(r"missing image pulling secret"),
+        pattern=Words(r"missing image pulling secret"),
         message="the object names a pull secret that the proxy did not get",
         hint="create it in the namespace of the object, of type"
         " `kubernetes.io/dockerconfigjson`: `kubectl create secret docker-registry`",
@@ -256,7 +255,7 @@ _REGISTRY: Final = (
     ),
     Row(
         id="image-secret-kind",
-        pattern=re.compile(
+        pattern=Words(
             r"type of secret (?P<name>\S+) is not kubernetes\.io/dockerconfigjson"
             r"|missing \.dockerconfigjson key in secret (?P<other>\S+)"
         ),
@@ -269,7 +268,7 @@ _REGISTRY: Final = (
     ),
     Row(
         id="image-unauthorized",
-        pattern=re.compile(
+        pattern=Words(
             r"could not fetch manifest: [\s\S]*(?P<error>UNAUTHORIZED|DENIED|401 Unauthorized"
             r"|403 Forbidden|failed to login to private registry)"
         ),
@@ -281,7 +280,7 @@ _REGISTRY: Final = (
     ),
     Row(
         id="image-not-there",
-        pattern=re.compile(
+        pattern=Words(
             r"could not fetch manifest: [\s\S]*(?P<error>MANIFEST_UNKNOWN|NAME_UNKNOWN"
             r"|404 Not Found|NOT_FOUND)"
         ),
@@ -293,7 +292,7 @@ _REGISTRY: Final = (
     ),
     Row(
         id="image-rate-limited",
-        pattern=re.compile(r"could not fetch manifest: [\s\S]*(?:TOOMANYREQUESTS|429 Too Many)"),
+        pattern=Words(r"could not fetch manifest: [\s\S]*(?:TOOMANYREQUESTS|429 Too Many)"),
         message="the registry has had too many requests from there",
         hint="name a pull secret, whose limit is higher, or mirror the image",
         fault=Fault.CONFIGURATION,
@@ -301,7 +300,7 @@ _REGISTRY: Final = (
     ),
     Row(
         id="image-registry-untrusted",
-        pattern=re.compile(r"could not fetch manifest: [\s\S]*(?P<error>(?:tls|x509): [^\n]*)"),
+        pattern=Words(r"could not fetch manifest: [\s\S]*(?P<error>(?:tls|x509): [^\n]*)"),
         message="the mesh does not trust the registry's certificate: {error}",
         hint="Istio: list the registry in the agent's `WASM_INSECURE_REGISTRIES`, or bring its CA"
         " into the proxy's image; Envoy Gateway: `tls.caCertificateRef` of the policy",
@@ -311,7 +310,7 @@ _REGISTRY: Final = (
     ),
     Row(
         id="image-registry-unreachable",
-        pattern=re.compile(
+        pattern=Words(
             r"could not fetch manifest: [\s\S]*(?P<error>no such host|connection refused"
             r"|i/o timeout|deadline exceeded|network is unreachable|no route to host)"
         ),
@@ -323,7 +322,7 @@ _REGISTRY: Final = (
     ),
     Row(
         id="image-reference-bad",
-        pattern=re.compile(
+        pattern=Words(
             r"could not parse url in image reference: (?P<error>[^\n]*)"
             r"|unsupported Wasm module downloading URL scheme: (?P<scheme>\S*)"
         ),

@@ -6,7 +6,6 @@ source/extensions/common/wasm; each was provoked in Envoy 1.36 and 1.40 unless i
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from wasmctl.hosts.host_functions import (
@@ -17,7 +16,7 @@ from wasmctl.hosts.host_functions import (
     WASI_GENERATIONS,
     WASI_SOCKETS,
 )
-from wasmctl.hosts.rows import Fault, Row, one_of
+from wasmctl.hosts.rows import Fault, Row, Words, one_of
 
 __all__ = ["ROWS"]
 
@@ -29,7 +28,7 @@ _LINK_SOURCE = "host, src/v8/v8.cc, V8::link"
 _MISSING_IMPORTS: Final = (
     Row(
         id="import-clear-route-cache",
-        pattern=re.compile(_MISSING + r"env\.proxy_clear_route_cache)"),
+        pattern=Words(_MISSING + r"env\.proxy_clear_route_cache)"),
         message="the plug-in imports `{import}`, which no Envoy has for ABI 0.2.x",
         hint="call the foreign function `clear_route_cache` instead; do not declare the import",
         fault=Fault.PLUGIN,
@@ -37,7 +36,7 @@ _MISSING_IMPORTS: Final = (
     ),
     Row(
         id="import-of-old-abi",
-        pattern=re.compile(_MISSING + rf"env\.{one_of(OLD_ABI_FUNCTIONS)})"),
+        pattern=Words(_MISSING + rf"env\.{one_of(OLD_ABI_FUNCTIONS)})"),
         message="the plug-in imports `{import}`, a function of ABI 0.1.0, but says that it is"
         " made for 0.2.x",
         hint='move every part to one current SDK: Rust `proxy-wasm = "0.2"`, Go'
@@ -48,7 +47,7 @@ _MISSING_IMPORTS: Final = (
     ),
     Row(
         id="import-log-level",
-        pattern=re.compile(_MISSING + r"env\.proxy_get_log_level)"),
+        pattern=Words(_MISSING + r"env\.proxy_get_log_level)"),
         message="the plug-in imports `{import}`, a function of ABI 0.2.1, but says that it is"
         " made for an older ABI",
         hint="export `proxy_abi_version_0_2_1` instead of the older marker, or do not call it:"
@@ -58,7 +57,7 @@ _MISSING_IMPORTS: Final = (
     ),
     Row(
         id="import-of-higress",
-        pattern=re.compile(_MISSING + rf"env\.{one_of(HIGRESS_FUNCTIONS)})"),
+        pattern=Words(_MISSING + rf"env\.{one_of(HIGRESS_FUNCTIONS)})"),
         message="the plug-in imports `{import}`, which only Higress's Envoy has",
         hint="deploy it to Higress, or build it with the plain SDK instead of Higress's",
         fault=Fault.PLUGIN,
@@ -66,7 +65,7 @@ _MISSING_IMPORTS: Final = (
     ),
     Row(
         id="import-of-wasm-bindgen",
-        pattern=re.compile(_MISSING + r"(?:__wbindgen|__wbg|wbg\.|env\.__wb)\S*)"),
+        pattern=Words(_MISSING + r"(?:__wbindgen|__wbg|wbg\.|env\.__wb)\S*)"),
         message="the plug-in imports `{import}`, which only a browser or Node.js has:"
         " a crate in it uses `wasm-bindgen`",
         hint="build for `wasm32-wasip1`, where most crates do without; or see with `cargo tree -i"
@@ -77,7 +76,7 @@ _MISSING_IMPORTS: Final = (
     ),
     Row(
         id="import-of-javascript",
-        pattern=re.compile(_MISSING + r"(?:go|gojs|env)\.(?:runtime\.|syscall/js\.)\S*)"),
+        pattern=Words(_MISSING + r"(?:go|gojs|env)\.(?:runtime\.|syscall/js\.)\S*)"),
         message="the plug-in imports `{import}`, which only a JavaScript host has: it was built"
         " for `GOOS=js` or TinyGo's target `wasm`",
         hint="build for WASI: `GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared`, or"
@@ -87,7 +86,7 @@ _MISSING_IMPORTS: Final = (
     ),
     Row(
         id="import-of-assemblyscript",
-        pattern=re.compile(_MISSING + r"env\.(?:abort|seed|trace))(?!\w)"),
+        pattern=Words(_MISSING + r"env\.(?:abort|seed|trace))(?!\w)"),
         message="the plug-in imports `{import}`, which AssemblyScript expects of a JavaScript host",
         hint="compile with `--use abort=abort_proc_exit` of the AssemblyScript SDK, or define the"
         " function in the plug-in",
@@ -96,7 +95,7 @@ _MISSING_IMPORTS: Final = (
     ),
     Row(
         id="import-of-emscripten",
-        pattern=re.compile(
+        pattern=Words(
             _MISSING + r"env\.(?:emscripten_|_emscripten|__syscall|__cxa_|invoke_|_abort_js)\S*)"
         ),
         message="the plug-in imports `{import}`, which Emscripten expects of a JavaScript host",
@@ -107,7 +106,7 @@ _MISSING_IMPORTS: Final = (
     ),
     Row(
         id="import-of-wasi-2",
-        pattern=re.compile(_MISSING + r"wasi:\S*)"),
+        pattern=Words(_MISSING + r"wasi:\S*)"),
         message="the plug-in imports `{import}` of WASI 0.2, which is for components; Envoy has"
         " WASI 0.1 only",
         hint="build for `wasm32-wasip1`; for TinyGo `-target=wasip1`",
@@ -116,7 +115,7 @@ _MISSING_IMPORTS: Final = (
     ),
     Row(
         id="import-wasi-scheduling",
-        pattern=re.compile(_MISSING + rf"{_WASI}{one_of(WASI_GENERATIONS[1])})"),
+        pattern=Words(_MISSING + rf"{_WASI}{one_of(WASI_GENERATIONS[1])})"),
         message=f"the plug-in imports `{{import}}`, which Envoy has from {FIRST_ENVOY[1]} on: Go's"
         " runtime needs it, in Rust `thread::sleep` and `yield_now` bring it in",
         hint=f"run it in Envoy {FIRST_ENVOY[1]} or newer; for an older one build Go with TinyGo,"
@@ -126,7 +125,7 @@ _MISSING_IMPORTS: Final = (
     ),
     Row(
         id="import-wasi-files",
-        pattern=re.compile(_MISSING + rf"{_WASI}{one_of(WASI_FILES)})"),
+        pattern=Words(_MISSING + rf"{_WASI}{one_of(WASI_FILES)})"),
         message=f"the plug-in imports `{{import}}`, which Envoy has from {FIRST_ENVOY[2]} on and"
         " never serves files with: `std::fs` in Rust, `os.ReadFile`, `net/http`,"
         " `html/template` or `crypto/x509` in Go bring it in, also through a dependency",
@@ -138,7 +137,7 @@ _MISSING_IMPORTS: Final = (
     ),
     Row(
         id="import-wasi-sockets",
-        pattern=re.compile(_MISSING + rf"{_WASI}{one_of(WASI_SOCKETS)})"),
+        pattern=Words(_MISSING + rf"{_WASI}{one_of(WASI_SOCKETS)})"),
         message=f"the plug-in imports `{{import}}`, which Envoy has from {FIRST_ENVOY[2]} on and"
         " never opens a connection with: `std::net` in Rust, `net` in Go (through `net/http`,"
         " `html/template`, `crypto/x509`) bring it in, also through a dependency",
@@ -149,7 +148,7 @@ _MISSING_IMPORTS: Final = (
     ),
     Row(
         id="import-wasi-unknown",
-        pattern=re.compile(_MISSING + rf"{_WASI}\S+)"),
+        pattern=Words(_MISSING + rf"{_WASI}\S+)"),
         message="the plug-in imports `{import}`, which no Envoy has",
         hint="find what uses it (a signal, a process, a thread), and leave it out",
         fault=Fault.PLUGIN,
@@ -157,7 +156,7 @@ _MISSING_IMPORTS: Final = (
     ),
     Row(
         id="import-proxy-unknown",
-        pattern=re.compile(_MISSING + r"env\.proxy_\S+)"),
+        pattern=Words(_MISSING + r"env\.proxy_\S+)"),
         message="the plug-in imports `{import}`, which this Envoy does not have",
         hint="it is of another proxy or of an ABI still being made: use an SDK for ABI 0.2.1",
         fault=Fault.PLUGIN,
@@ -165,7 +164,7 @@ _MISSING_IMPORTS: Final = (
     ),
     Row(
         id="import-undefined-symbol",
-        pattern=re.compile(_MISSING + r"env\.\S+)"),
+        pattern=Words(_MISSING + r"env\.\S+)"),
         message="the plug-in imports `{import}`, which no host has: a function or variable that"
         " its code declares, and nothing defines",
         hint='define it or drop what uses it: an `extern "C"` block in Rust, cgo or a function'
@@ -176,7 +175,7 @@ _MISSING_IMPORTS: Final = (
     ),
     Row(
         id="import-of-other-host",
-        pattern=re.compile(_MISSING + r"\S+)"),
+        pattern=Words(_MISSING + r"\S+)"),
         message="the plug-in imports `{import}`, which is of another host than Envoy",
         hint="leave out what needs it: Envoy provides `env` (Proxy-Wasm) and"
         " `wasi_snapshot_preview1` only",
@@ -189,7 +188,7 @@ _TYPES: Final = r"), want: (?P<want>[^,]*), but host exports: (?P<has>.*)"
 _MISMATCHES: Final = (
     Row(
         id="import-link-or-symlink",
-        pattern=re.compile(_MISMATCH + rf"{_WASI}path_(?:sym)?link{_TYPES}"),
+        pattern=Words(_MISMATCH + rf"{_WASI}path_(?:sym)?link{_TYPES}"),
         message="the plug-in imports `{import}`, which Envoy declares with a wrong type: no"
         " module that makes links loads",
         hint="leave out what makes links: `fs::hard_link` in Rust, `os.Link` and `os.Symlink` in"
@@ -199,7 +198,7 @@ _MISMATCHES: Final = (
     ),
     Row(
         id="import-type",
-        pattern=re.compile(_MISMATCH + rf"\S+{_TYPES}"),
+        pattern=Words(_MISMATCH + rf"\S+{_TYPES}"),
         message="the plug-in imports `{import}` as `{want}`, but Envoy has it as `{has}`",
         hint="correct its declaration, or move to an SDK for the ABI that the plug-in's marker"
         " names: two SDK releases may be mixed",
@@ -211,7 +210,7 @@ _MISMATCHES: Final = (
 _FORM: Final = (
     Row(
         id="proxy-without-wasm",
-        pattern=re.compile(
+        pattern=Words(
             r"Failed to create Wasm VM using (?P<runtime>\S+) runtime\. Envoy was compiled without"
             r"|Didn't find a registered implementation for '?envoy\.filters\.\w+\.wasm"
         ),
@@ -223,7 +222,7 @@ _FORM: Final = (
     ),
     Row(
         id="no-abi-marker",
-        pattern=re.compile(r"Missing or (?:unknown|unsupported) Proxy-Wasm ABI version"),
+        pattern=Words(r"Missing or (?:unknown|unsupported) Proxy-Wasm ABI version"),
         message="Envoy finds no Proxy-Wasm ABI in the module: it is no plug-in, or one of an ABI"
         " other than 0.1.0, 0.2.0 and 0.2.1",
         hint="a plug-in exports `proxy_abi_version_0_2_1` (its SDK does): Rust needs"
@@ -234,7 +233,7 @@ _FORM: Final = (
     ),
     Row(
         id="not-wasm",
-        pattern=re.compile(r"Failed to parse corrupted Wasm module"),
+        pattern=Words(r"Failed to parse corrupted Wasm module"),
         message="the file is no WebAssembly module, or was cut off",
         hint="build it again; an image or archive must be unpacked first: `wasmctl pull REF`",
         fault=Fault.PLUGIN,
@@ -242,7 +241,7 @@ _FORM: Final = (
     ),
     Row(
         id="bytecode-refused",
-        pattern=re.compile(r"Failed to load Wasm bytecode"),
+        pattern=Words(r"Failed to load Wasm bytecode"),
         message="Envoy's engine does not compile the module: it is damaged, or uses a WebAssembly"
         " feature that this release lacks",
         hint="try a newer Envoy; leave out what asks for new features (Rust"
@@ -252,7 +251,7 @@ _FORM: Final = (
     ),
     Row(
         id="allocator-signature",
-        pattern=re.compile(
+        pattern=Words(
             r"Bad function signature for: (?P<name>malloc|proxy_on_memory_allocate), want:"
             r" (?P<want>.*), but the module exports: (?P<has>.*)"
         ),
@@ -263,7 +262,7 @@ _FORM: Final = (
     ),
     Row(
         id="no-allocator",
-        pattern=re.compile(r"Wasm module is missing malloc function"),
+        pattern=Words(r"Wasm module is missing malloc function"),
         message="the plug-in exports neither `malloc` nor `proxy_on_memory_allocate`, so that"
         " Envoy cannot hand it data",
         hint='build it as a library with an SDK: Rust `crate-type = ["cdylib"]` and the'
@@ -274,7 +273,7 @@ _FORM: Final = (
     ),
     Row(
         id="callback-signature",
-        pattern=re.compile(
+        pattern=Words(
             r"Bad function signature for: (?P<name>\S+), want: (?P<want>.*), but the module"
             r" exports: (?P<has>.*)"
         ),
@@ -287,7 +286,7 @@ _FORM: Final = (
     ),
     Row(
         id="no-instance",
-        pattern=re.compile(r"Failed to create new Wasm instance"),
+        pattern=Words(r"Failed to create new Wasm instance"),
         message="Envoy's engine cannot make an instance of the module: its memory or tables are"
         " larger than allowed, or its start function trapped",
         hint="lower the initial and the least memory (below 1 GiB), and leave out a start section",

@@ -9,17 +9,16 @@ provoked in Envoy 1.36 and 1.40 unless it says otherwise.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
-from wasmctl.hosts.rows import Fault, Row
+from wasmctl.hosts.rows import Fault, Row, Words
 
 __all__ = ["ROWS"]
 
 _PROXY: Final = (
     Row(
         id="module-not-found",
-        pattern=re.compile(r"Invalid path: (?P<path>\S+\.wasm)"),
+        pattern=Words(r"Invalid path: (?P<path>\S+\.wasm)"),
         message="Envoy does not find the module `{path}`",
         hint="build it, and give a path that the proxy's own file system has and its user may read",
         fault=Fault.CONFIGURATION,
@@ -27,7 +26,7 @@ _PROXY: Final = (
     ),
     Row(
         id="image-not-fetched",
-        pattern=re.compile(
+        pattern=Words(
             r"[Cc]annot fetch Wasm module (?P<name>\S+): (?P<error>.*?)\.?(?: applying|$)"
         ),
         message="the proxy's agent could not fetch the module `{name}`: {error}",
@@ -38,7 +37,7 @@ _PROXY: Final = (
     ),
     Row(
         id="remote-code-not-fetched",
-        pattern=re.compile(
+        pattern=Words(
             r"(?:Failed to load Wasm code|createWasm: failed to load) \((?P<error>[\w ]+)\) from"
             r" (?P<url>\S+)"
         ),
@@ -50,7 +49,7 @@ _PROXY: Final = (
     ),
     Row(
         id="remote-code-given-up",
-        pattern=re.compile(r"Retry limit exceeded for fetching data from remote data source"),
+        pattern=Words(r"Retry limit exceeded for fetching data from remote data source"),
         message="Envoy could not fetch the plug-in's module: its server did not answer, had no"
         " such file, or sent another than `sha256` says; requests are answered with 503, or pass"
         " without the plug-in where it fails open",
@@ -62,7 +61,7 @@ _PROXY: Final = (
     ),
     Row(
         id="image-denied",
-        pattern=re.compile(r"wasm-default-deny"),
+        pattern=Words(r"wasm-default-deny"),
         message="requests are denied (403), because the proxy has no module for the plug-in: the"
         " agent could not fetch it",
         hint="look for `cannot fetch Wasm module` in the agent's log, before this line",
@@ -71,7 +70,7 @@ _PROXY: Final = (
     ),
     Row(
         id="plug-in-stopped",
-        pattern=re.compile(r"wasm_fail_stream"),
+        pattern=Words(r"wasm_fail_stream"),
         message="a request was answered with 503, because the plug-in had trapped before or never"
         " loaded",
         hint="look for `Function: … failed` before this line; `failure_policy: FAIL_RELOAD`"
@@ -81,7 +80,7 @@ _PROXY: Final = (
     ),
     Row(
         id="rbac-denied",
-        pattern=re.compile(r"rbac_access_denied_matched_policy\[none\]"),
+        pattern=Words(r"rbac_access_denied_matched_policy\[none\]"),
         message="requests were denied (403) by a rule that allows nobody: an authorization policy"
         " that none of its rules allow, or what Istio's agent puts in the place of a plug-in whose"
         " module it could not fetch",
@@ -92,7 +91,7 @@ _PROXY: Final = (
     ),
     Row(
         id="no-filter-configuration",
-        pattern=re.compile(r"(?<=[\s\",:])NFCF\b"),
+        pattern=Words(r"(?<=[\s\",:])NFCF\b"),
         message="requests were answered with 500 (`NFCF`): the proxy has no configuration for a"
         " filter that is fetched apart, as Istio's plug-ins are, or refused the one that it got",
         hint="look for `Unable to create Wasm` or `TypedExtensionConfig` before this line;"
@@ -102,7 +101,7 @@ _PROXY: Final = (
     ),
     Row(
         id="extension-config-late",
-        pattern=re.compile(
+        pattern=Words(
             r"initial fetch timed out for type\.googleapis\.com/envoy\.config\.core\.v3\."
             r"TypedExtensionConfig"
         ),
@@ -117,7 +116,7 @@ _PROXY: Final = (
     ),
     Row(
         id="proxy-out-of-memory",
-        pattern=re.compile(
+        pattern=Words(
             r"Cannot allocate Wasm memory for new instance|Fatal (?:process|JavaScript) out of"
             r" memory"
         ),
@@ -129,7 +128,7 @@ _PROXY: Final = (
     ),
     Row(
         id="panic-told",
-        pattern=re.compile(r"\Alast words: (?P<error>.+)"),
+        pattern=Words(r"\Alast words: (?P<error>.+)"),
         message="the plug-in panicked: {error}",
         hint="mend it there; what the host says of it was left out of this log: the record"
         " `Function: … failed` with its backtrace says in which callback it was",
@@ -138,7 +137,7 @@ _PROXY: Final = (
     ),
     Row(
         id="plug-in-reloaded",
-        pattern=re.compile(r"(?P<name>\S*vm_reload_(?:success|failure|backoff)): (?P<n>[1-9]\d*)"),
+        pattern=Words(r"(?P<name>\S*vm_reload_(?:success|failure|backoff)): (?P<n>[1-9]\d*)"),
         message="the proxy started the plug-in again after it had trapped: `{name}` is {n}",
         hint="look for `Function: … failed` in the log, which says why it trapped",
         fault=Fault.PLUGIN,
@@ -146,9 +145,7 @@ _PROXY: Final = (
     ),
     Row(
         id="deprecated-setting",
-        pattern=re.compile(
-            r"Using deprecated option 'envoy\.extensions\.wasm\.v3\.(?P<name>[\w.]+)'"
-        ),
+        pattern=Words(r"Using deprecated option 'envoy\.extensions\.wasm\.v3\.(?P<name>[\w.]+)'"),
         message="a future Envoy will not take the setting `{name}` of plug-ins",
         hint="see its release notes for what takes its place; until then it is only a warning",
         fault=Fault.CONFIGURATION,
@@ -156,7 +153,7 @@ _PROXY: Final = (
     ),
     Row(
         id="remote-code-unstable",
-        pattern=re.compile(r"Wasm remote code fetch is unstable"),
+        pattern=Words(r"Wasm remote code fetch is unstable"),
         message="the proxy fetches the plug-in's module itself (`code.remote`), which Envoy calls"
         " unstable: it may crash it",
         hint="mount the file and name it in `code.local.filename`; in Istio and Envoy Gateway"
@@ -169,7 +166,7 @@ _PROXY: Final = (
 _UNTOLD: Final = (
     Row(
         id="not-started",
-        pattern=re.compile(r"Failed to initialize Wasm code|Failed to clone Base Wasm"),
+        pattern=Words(r"Failed to initialize Wasm code|Failed to clone Base Wasm"),
         message="Envoy loaded the module but could not start it, and does not say why",
         hint="set the log level of `wasm` to debug, and see what it writes before this line",
         fault=Fault.PLUGIN,
@@ -177,7 +174,7 @@ _UNTOLD: Final = (
     ),
     Row(
         id="not-loaded",
-        pattern=re.compile(r"Failed to load Wasm code"),
+        pattern=Words(r"Failed to load Wasm code"),
         message="Envoy could not load the module, and does not say why",
         hint="set the log level of `wasm` to debug, and see what it writes before this line",
         fault=Fault.PLUGIN,
@@ -185,7 +182,7 @@ _UNTOLD: Final = (
     ),
     Row(
         id="empty-module",
-        pattern=re.compile(r"Plugin .*failed to load"),
+        pattern=Words(r"Plugin .*failed to load"),
         message="Envoy got an empty module",
         hint="build it again: the file has no bytes; in a log that was cut or filtered the reason"
         " may have stood before this line",
@@ -194,7 +191,7 @@ _UNTOLD: Final = (
     ),
     Row(
         id="rejected",
-        pattern=re.compile(r"Unable to create Wasm|Plugin configured to fail"),
+        pattern=Words(r"Unable to create Wasm|Plugin configured to fail"),
         message="the proxy refused the configuration that asks for the plug-in; why is not in this"
         " log",
         hint="see what it wrote before this line, from `Wasm VM failed` or `Failed to load` on; a"

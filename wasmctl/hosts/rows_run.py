@@ -6,11 +6,10 @@ source/extensions/common/wasm; each was provoked in Envoy 1.36 and 1.40 unless i
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from wasmctl.hosts.host_functions import FIRST_ENVOY
-from wasmctl.hosts.rows import Fault, Row
+from wasmctl.hosts.rows import Fault, Row, Words
 
 __all__ = ["ROWS"]
 
@@ -21,7 +20,7 @@ _CALL_SOURCE: Final = "host, src/v8/v8.cc, V8::getModuleFunctionImpl"
 _START_UP: Final = (
     Row(
         id="start-is-a-program",
-        pattern=re.compile(r"Function: _start failed: Uncaught Error: restricted_callback"),
+        pattern=Words(r"Function: _start failed: Uncaught Error: restricted_callback"),
         message="the module is a program, not a library: Envoy ran its `_start`, which calls what"
         " a plug-in may not call yet, such as the exit at the end of `main`",
         hint="add `-buildmode=c-shared` to `go build` or `tinygo build` (TinyGo 0.34 and older do"
@@ -31,7 +30,7 @@ _START_UP: Final = (
     ),
     Row(
         id="start-calls-host",
-        pattern=re.compile(_AT_START + r"Error: restricted_callback"),
+        pattern=Words(_AT_START + r"Error: restricted_callback"),
         message="the plug-in calls the host while it is being loaded, in `{name}`, where Envoy"
         " allows little more than logging{at}",
         hint="move the call (ticks, metrics, properties, shared data, files) from Go's `init()` or"
@@ -51,7 +50,7 @@ _MEND_PANIC: Final = (
 _TRAPS: Final = (
     Row(
         id="trap-go-panic-lost",
-        pattern=re.compile(_FAILED + rf"[\s\S]*{_LAST_WORDS}wasi_snapshot_preview1\.poll_oneoff"),
+        pattern=Words(_FAILED + rf"[\s\S]*{_LAST_WORDS}wasi_snapshot_preview1\.poll_oneoff"),
         message="the plug-in panicked in `{name}`{at}; what it said is lost, because Go's runtime"
         f" cannot finish a panic in an Envoy older than {FIRST_ENVOY[2]}",
         hint=f"run it in Envoy {FIRST_ENVOY[2]} to read the panic (`wasmctl run`, or a case of"
@@ -61,7 +60,7 @@ _TRAPS: Final = (
     ),
     Row(
         id="trap-out-of-memory",
-        pattern=re.compile(
+        pattern=Words(
             _FAILED + r"RuntimeError: unreachable(?:[\s\S]*(?:rust_oom|alloc_error)"
             rf"|{_LAST_WORDS}(?:memory allocation of|out of memory|cannot allocate))"
         ),
@@ -73,7 +72,7 @@ _TRAPS: Final = (
     ),
     Row(
         id="trap-no-context",
-        pattern=re.compile(
+        pattern=Words(
             _FAILED + rf"RuntimeError: unreachable{_LAST_WORDS}(?P<error>missing ContextType on"
             r" root_context|create_\w+_context returned None|missing constructors)"
         ),
@@ -86,7 +85,7 @@ _TRAPS: Final = (
     ),
     Row(
         id="trap-host-said-no",
-        pattern=re.compile(
+        pattern=Words(
             _FAILED + rf"RuntimeError: unreachable{_LAST_WORDS}unexpected status: (?P<status>\d+)"
         ),
         message="the host answered a call with status {status}, on which the SDK panics, in"
@@ -98,7 +97,7 @@ _TRAPS: Final = (
     ),
     Row(
         id="trap-not-on-this-platform",
-        pattern=re.compile(
+        pattern=Words(
             _FAILED + rf"RuntimeError: unreachable{_LAST_WORDS}"
             r"not (?:implemented|supported) on this platform"
         ),
@@ -111,7 +110,7 @@ _TRAPS: Final = (
     ),
     Row(
         id="trap-exit",
-        pattern=re.compile(
+        pattern=Words(
             _FAILED + r"RuntimeError: unreachable[\s\S]* - (?:__wasi_proc_exit|\S*7process4exit"
             r"|os\.Exit|runtime\.exit|syscall\.Exit)"
         ),
@@ -123,7 +122,7 @@ _TRAPS: Final = (
     ),
     Row(
         id="trap-no-network-filter",
-        pattern=re.compile(
+        pattern=Words(
             r"Function: (?P<name>proxy_on_(?:new_connection|(?:down|up)stream_\w+)) failed: "
             rf"Uncaught RuntimeError: unreachable{_LAST_WORDS}invalid context_id"
         ),
@@ -135,7 +134,7 @@ _TRAPS: Final = (
     ),
     Row(
         id="trap-no-http-filter",
-        pattern=re.compile(
+        pattern=Words(
             r"Function: (?P<name>proxy_on_(?:request|response)_\w+) failed: "
             rf"Uncaught RuntimeError: unreachable{_LAST_WORDS}invalid context_id"
         ),
@@ -147,7 +146,7 @@ _TRAPS: Final = (
     ),
     Row(
         id="trap-bad-argument",
-        pattern=re.compile(
+        pattern=Words(
             _FAILED + rf"RuntimeError: unreachable{_LAST_WORDS}(?:BadArgument|bad argument)"
         ),
         message="the plug-in panicked in `{name}`{at}{because}",
@@ -158,7 +157,7 @@ _TRAPS: Final = (
     ),
     Row(
         id="trap-panic",
-        pattern=re.compile(
+        pattern=Words(
             _FAILED + r"RuntimeError: unreachable[\s\S]*(?:rust_panic|panicking|rust_begin_unwind"
             r"|runtime\.\w*[pP]anic|runtime\.fatal|runtime\.throw)"
         ),
@@ -169,7 +168,7 @@ _TRAPS: Final = (
     ),
     Row(
         id="trap-panic-without-names",
-        pattern=re.compile(_FAILED + r"RuntimeError: unreachable[\s\S]*\nlast words: ."),
+        pattern=Words(_FAILED + r"RuntimeError: unreachable[\s\S]*\nlast words: ."),
         message="the plug-in panicked in `{name}`{at}{because}",
         hint=f'{_MEND_PANIC}. Rust\'s `strip = "debuginfo"` instead of `true`, and Go without'
         " `-s`, keep the functions' names for the backtrace",
@@ -178,7 +177,7 @@ _TRAPS: Final = (
     ),
     Row(
         id="trap-unreachable",
-        pattern=re.compile(_FAILED + r"RuntimeError: unreachable"),
+        pattern=Words(_FAILED + r"RuntimeError: unreachable"),
         message="the plug-in ended itself in `{name}`{at}, as by a panic or an abort, without a"
         " word",
         hint='Rust\'s `strip = "debuginfo"` instead of `true`, and Go without `-s`, keep the'
@@ -189,7 +188,7 @@ _TRAPS: Final = (
     ),
     Row(
         id="trap-stack-overflow",
-        pattern=re.compile(
+        pattern=Words(
             _FAILED + r"(?:RangeError: Maximum call stack size exceeded|RuntimeError: memory access"
             r" out of bounds[\s\S]* - (?P<frame>\S+)(?:\n\s*\d+:\s+0x[0-9a-f]+ - (?P=frame)){5})"
         ),
@@ -200,7 +199,7 @@ _TRAPS: Final = (
     ),
     Row(
         id="trap-out-of-bounds",
-        pattern=re.compile(_FAILED + r"RuntimeError: (?P<error>memory access out of bounds)"),
+        pattern=Words(_FAILED + r"RuntimeError: (?P<error>memory access out of bounds)"),
         message="the plug-in read or wrote outside of its memory in `{name}`{at}",
         hint="look for `unsafe` code, raw pointers and a stack that is too small (large arrays or"
         " deep recursion in Rust and C: `-C link-arg=-zstack-size=…`; TinyGo `-stack-size`)",
@@ -209,7 +208,7 @@ _TRAPS: Final = (
     ),
     Row(
         id="trap-arithmetic",
-        pattern=re.compile(
+        pattern=Words(
             _FAILED + r"RuntimeError: (?P<error>divide by zero|divide result unrepresentable"
             r"|remainder by zero|float unrepresentable in integer range)"
         ),
@@ -220,7 +219,7 @@ _TRAPS: Final = (
     ),
     Row(
         id="trap-indirect-call",
-        pattern=re.compile(
+        pattern=Words(
             _FAILED + r"RuntimeError: (?P<error>null function or function signature mismatch"
             r"|table index is out of bounds|dereferencing a null pointer)"
         ),
@@ -233,7 +232,7 @@ _TRAPS: Final = (
     ),
     Row(
         id="trap-host-call",
-        pattern=re.compile(_FAILED + r"Error: restricted_callback"),
+        pattern=Words(_FAILED + r"Error: restricted_callback"),
         message="the plug-in called what Envoy does not allow in `{name}`{at}{because}",
         hint="make that call in a later callback",
         fault=Fault.PLUGIN,
@@ -241,7 +240,7 @@ _TRAPS: Final = (
     ),
     Row(
         id="trap",
-        pattern=re.compile(_FAILED + r"(?P<error>[^\n]*)"),
+        pattern=Words(_FAILED + r"(?P<error>[^\n]*)"),
         message="the plug-in failed in `{name}`{at}: {error}",
         hint="look at the callback that is named; after it the plug-in answers no request",
         fault=Fault.PLUGIN,
@@ -252,9 +251,7 @@ _TRAPS: Final = (
 # It may be why a plug-in says no.
 _RESTRICTED: Final = Row(
     id="capability-restricted",
-    pattern=re.compile(
-        r"Attempted call to restricted (?:proxy-wasm|WASI) capability: (?P<name>\w+)"
-    ),
+    pattern=Words(r"Attempted call to restricted (?:proxy-wasm|WASI) capability: (?P<name>\w+)"),
     message="the plug-in called `{name}`, which its capability restriction does not allow;"
     " the call was answered with an error",
     hint="add `{name}` to `capability_restriction_config.allowed_capabilities`",
@@ -265,7 +262,7 @@ _RESTRICTED: Final = Row(
 _SAID_NO: Final = (
     Row(
         id="vm-start-refused",
-        pattern=re.compile(r"Failed to start (?:base|thread-local) Wasm"),
+        pattern=Words(r"Failed to start (?:base|thread-local) Wasm"),
         message="the plug-in refused to start: its `on_vm_start` said no{because}",
         hint="mend the VM's configuration, or the check in `on_vm_start`/`OnVMStart`; a plug-in"
         " that logs its reason as an error before it says no is quoted here",
@@ -274,7 +271,7 @@ _SAID_NO: Final = (
     ),
     Row(
         id="configuration-refused",
-        pattern=re.compile(r"Failed to configure (?:base|thread-local) Wasm plugin"),
+        pattern=Words(r"Failed to configure (?:base|thread-local) Wasm plugin"),
         message="the plug-in refused its configuration{because}",
         hint="mend the configuration, or the check in `on_configure`/`OnPluginStart`; a plug-in"
         " that logs its reason as an error before it says no is quoted here",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
-from wasmctl.hosts.explanations import Explanation, explain
 from wasmctl.hosts.finding import Finding, Severity
 from wasmctl.hosts.rows import Fault
+
+if TYPE_CHECKING:
+    from wasmctl.hosts.explanations import Explanation
 
 __all__ = ["Rule", "found", "said"]
 
@@ -64,6 +67,8 @@ def said(words: str, *, where: str = "", severity: Severity = Severity.ERROR) ->
 
 @cache
 def _explained(words: str) -> Explanation:
+    from wasmctl.hosts.explanations import explain
+
     explanation = explain([words])
     if explanation is None:
         raise AssertionError(f"no row explains {words!r}")

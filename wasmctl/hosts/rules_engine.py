@@ -14,7 +14,6 @@ from wasmctl.errors import Unreadable
 from wasmctl.hosts.finding import Finding, Severity
 from wasmctl.hosts.host import Host
 from wasmctl.hosts.rule import Rule, found
-from wasmctl.wasm.features import used_features
 from wasmctl.wasm.info import Kind, Limits, ModuleInfo
 
 __all__ = ["Features", "check_features", "check_memory"]
@@ -150,6 +149,8 @@ class Features:
         if "Go" in self._info.producers.get("language", ()) or (told and lacking.isdisjoint(told)):
             return frozenset()
         if self._used is None:
+            from wasmctl.wasm.features import used_features
+
             self._used = used_features(self._data, self._info)
         return self._used & lacking
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wasmctl.hosts.finding import Finding, Severity
 from wasmctl.hosts.host import ABIS, Host
 from wasmctl.hosts.rule import Rule, found, said
 from wasmctl.hosts.rules_link import abi_of
-from wasmctl.wasm.course import TRAP, Course
 from wasmctl.wasm.info import Kind, ModuleInfo
+
+if TYPE_CHECKING:
+    from wasmctl.wasm.course import Course
 
 __all__ = ["Start", "check_start"]
 
@@ -76,13 +78,15 @@ class Start:
 
     def sure(self, function: int) -> list[str]:
         """Return what is surely called, imports by name; empty stands for a trap."""
-        return ["" if one == TRAP else self.imports[one] for one in self._of().sure(function)]
+        return [self.imports[one] if one >= 0 else "" for one in self._of().sure(function)]
 
     def possible(self, function: int) -> list[str]:
         """Return which imports may be called."""
         return [self.imports[one] for one in self._of().possible(function)]
 
     def _of(self) -> Course:
+        from wasmctl.wasm.course import Course
+
         if self._course is None:
             self._course = Course(self._data, self.info)
         return self._course

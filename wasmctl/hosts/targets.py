@@ -6,7 +6,6 @@ A name is a kind and mostly a version: `envoy-1.36`, `istio-1.27`, `asm-1.22`,
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -142,6 +141,8 @@ def _patch(minor: Target, name: str, version: str) -> Target:
 
 
 def _unknown(name: str) -> UsageError:
+    import difflib
+
     close = difflib.get_close_matches(name.lower(), target_names(), n=1)
     meant = f"did you mean `{close[0]}`? " if close else ""
     return UsageError(

@@ -18,7 +18,7 @@ SUMMARY = ["Wasm VM failed Failed to initialize Wasm code", "Plugin x failed to 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
 def test_a_row_is_whole(row: Row) -> None:
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", row.id)
-    known = {*row.pattern.groupindex, "at", "because"}
+    known = {*row.pattern.groups, "at", "because"}
     for text in (row.message, row.hint):
         assert {name for _, name, _, _ in string.Formatter().parse(text) if name} <= known
         assert text
