@@ -12,7 +12,7 @@ from typing import Final
 from tests.measure.prober import Answer
 from tests.modules.assembler import DROP, Call, Function, call, number
 from tests.modules.binary import Import, Kind, limits, plain
-from wasmctl.hosts.host_functions import HIGRESS_FUNCTIONS, WASI_GENERATIONS
+from wasmctl.hosts.host_functions import HIGRESS_FUNCTIONS, WASI_GENERATIONS, WASI_MODULES
 
 __all__ = [
     "ABIS",
@@ -53,12 +53,11 @@ _ENV: Final = """
     proxy_dispatch_http_call envoy_resolve_dns emscripten_notify_memory_growth pthread_equal
     abort memory
 """
-_WASI_MODULES: Final = ("wasi_snapshot_preview1", "wasi_unstable")
 _WASI: Final = sorted({*frozenset().union(*WASI_GENERATIONS), "proc_raise", "thread_spawn"})
 
 IMPORTS: Final[Sequence[str]] = (
     *(f"env.{name}" for name in [*_ENV.split(), *sorted(HIGRESS_FUNCTIONS)]),
-    *(f"{module}.{name}" for module in _WASI_MODULES for name in _WASI),
+    *(f"{module}.{name}" for module in WASI_MODULES for name in _WASI),
 )
 
 # host, include/proxy-wasm/wasm.h and src/wasm.cc, getFunctions; Envoy, common/wasm/wasm.cc.

@@ -174,6 +174,13 @@ CASES: Mapping[str, Case] = {
         said="`wasi_snapshot_preview1.proc_raise`, which no Envoy has",
         remedy="leave it out",
     ),
+    "links, before Envoy has them": Case(
+        module=importing(WASI, "path_link", "i32 i32 i32 i32 i32 i32 i32 -> i32"),
+        id="import-wasi-links",
+        said="`wasi_snapshot_preview1.path_link`, which no Envoy has as it is",
+        remedy="`os.Symlink`",
+        releases=(OLDEST,),
+    ),
     "links": Case(
         module=importing(WASI, "path_link", "i32 i32 i32 i32 i32 i32 i32 -> i32"),
         id="import-link-or-symlink",

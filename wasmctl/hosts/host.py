@@ -14,14 +14,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from wasmctl.hosts.host_functions import WASI_GENERATIONS
+from wasmctl.hosts.host_functions import WASI_GENERATIONS, WASI_MODULES
 
 __all__ = ["ABIS", "Host", "Release", "older", "releases"]
 
 # proxy-wasm-cpp-host, src/bytecode_util.cc, getAbiVersion.
 ABIS: Final = ("0.1.0", "0.2.0", "0.2.1")
 _TABLE: Final = Path(__file__).with_name("measured.json")
-_WASI_MODULES: Final = ("wasi_snapshot_preview1", "wasi_unstable")
 # ABI → name → type, as the host writes it.
 Typed = Mapping[str, Mapping[str, str]]
 
@@ -34,7 +33,8 @@ class Host:
         imports: ABI → `env.proxy_log` → `i32 i32 i32 -> i32`.
         exports: ABI → `proxy_on_tick` → `i32 -> void`: what it looks up in a plug-in.
         at_start: the imports that may be called while a plug-in is loaded.
-        in_section: the imports that its start section may call.
+        in_section: the imports that do not end the proxy at once where the start section calls
+            them.
         lacks: features of WebAssembly that its engine does not compile.
         taken: the types of values that exports and imports may have: any other ends the whole
             proxy.
@@ -95,7 +95,7 @@ def older(host: Host, *, generation: int, engine_lacks: frozenset[str]) -> Host:
         engine_lacks: what its engine may not compile.
     """
     later = frozenset().union(*WASI_GENERATIONS[generation + 1 :])
-    gone = {f"{module}.{name}" for module in _WASI_MODULES for name in later}
+    gone = {f"{module}.{name}" for module in WASI_MODULES for name in later}
     return replace(
         host,
         imports={

@@ -18,6 +18,7 @@ __all__ = [
     "OLD_ABI_FUNCTIONS",
     "WASI_FILES",
     "WASI_GENERATIONS",
+    "WASI_MODULES",
     "WASI_SOCKETS",
 ]
 
@@ -49,6 +50,9 @@ WASI_FILES: Final = frozenset(
     ]
 )
 WASI_SOCKETS: Final = frozenset(("sock_accept", "sock_recv", "sock_send", "sock_shutdown"))
+
+# Hosts have the same functions by both names.
+WASI_MODULES: Final = ("wasi_snapshot_preview1", "wasi_unstable")
 
 # What each generation added: host, src/wasm.cc, registerCallbacks, at the commits f383473
 # (2021-11), c4d7bb0 (2024-12) and 94091cd (2026-04).

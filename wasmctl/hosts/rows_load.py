@@ -124,6 +124,16 @@ _MISSING_IMPORTS: Final = (
         source="host, commit c4d7bb0; measured from Envoy 1.36 on only",
     ),
     Row(
+        id="import-wasi-links",
+        pattern=Words(_MISSING + rf"{_WASI}path_(?:sym)?link)"),
+        message="the plug-in imports `{import}`, which no Envoy has as it is: before"
+        f" {FIRST_ENVOY[2]} it is missing, later it has a wrong type",
+        hint="leave out what makes links: `fs::hard_link` in Rust, `os.Link` and `os.Symlink` in"
+        " Go, also through a dependency",
+        fault=Fault.PLUGIN,
+        source="host, commit 94091cd; measured in Envoy 1.36.2 to 1.40.0",
+    ),
+    Row(
         id="import-wasi-files",
         pattern=Words(_MISSING + rf"{_WASI}{one_of(WASI_FILES)})"),
         message=f"the plug-in imports `{{import}}`, which Envoy has from {FIRST_ENVOY[2]} on and"

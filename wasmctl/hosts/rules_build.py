@@ -19,10 +19,11 @@ _WORTH_A_WORD: Final = 0.1
 _DEBUG: Final = Rule(
     id="debug-information",
     message="{share:.0%} of the module ({size:,.1f} MB) is debug information, which no proxy reads",
-    hint='{how}; keep `strip = "debuginfo"` rather than `true`, so that the names of functions'
-    " stay for backtraces",
+    hint="`wasmctl build` takes it out, and leaves the names for backtraces; {how}",
     source="https://yurydelendik.github.io/webassembly-dwarf/",
 )
+_STRIP_RUST: Final = 'or build for release, with `strip = "debuginfo"` in the profile'
+_STRIP_TINYGO: Final = "or use `wasm-opt --strip-dwarf` (`-no-debug` takes the names too)"
 _NO_NAMES: Final = Rule(
     id="no-names",
     message="the module has no names of functions: a backtrace will show addresses only",
@@ -54,7 +55,7 @@ def check_build(info: ModuleInfo) -> Iterator[Finding]:
     debug = sum(one.size for one in info.sections if one.name.startswith(".debug_"))
     if info.size and debug / info.size > _WORTH_A_WORD:
         share, size = debug / info.size, debug / 1e6
-        how = "build with `-no-debug`" if _tool(info, "TinyGo") else "build for release"
+        how = _STRIP_TINYGO if _tool(info, "TinyGo") else _STRIP_RUST
         yield found(_DEBUG, Severity.WARNING, share=share, size=size, how=how)
     if not info.has_names:
         yield found(_NO_NAMES, Severity.WARNING)

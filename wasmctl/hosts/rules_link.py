@@ -46,9 +46,9 @@ _DOUBTED_IMPORT: Final = Rule(
 )
 _UNSERVED_IMPORTS: Final = Rule(
     id="imports-not-served",
-    message="the plug-in imports what this target has not, or does nothing for: {names}",
-    hint="nothing, where an SDK imports all there is; but calls of these will fail: the target"
-    " serves headers, bodies, trailers, local responses, logging, the time and the configuration",
+    message="the plug-in imports host calls that this target does not serve: {names}",
+    hint="do not rely on them there (an SDK may import them without need): it serves headers,"
+    " bodies, trailers, local responses, logging, the time and the configuration",
     source="GoogleCloudPlatform/service-extensions, plugins/README.md",
 )
 

@@ -19,6 +19,7 @@ from wasmctl.hosts.host_functions import (
     HIGRESS_TYPES,
     HIGRESS_WASI,
     WASI_GENERATIONS,
+    WASI_MODULES,
 )
 
 __all__ = ["KINDS", "Target", "find_targets", "target_names"]
@@ -63,7 +64,8 @@ _SOURCES: Final = {
     "gcp": "GoogleCloudPlatform/service-extensions, plugins/README.md",
 }
 _READ_UP_TO: Final = {"istio": 28, "envoy-gateway": 7}
-_HIGRESS: Final[Mapping[str, int]] = {"2.0": 0, "2.1": 2, "2.2": 2}
+# Version → the last generation that its fork has for sure: of the third a part was read.
+_HIGRESS: Final[Mapping[str, int]] = {"2.0": 0, "2.1": 1, "2.2": 1}
 
 KINDS: Final = ("envoy", "istio", "asm", "envoy-gateway", "higress", "gcp")
 _FORMS: Final = (
@@ -170,15 +172,16 @@ def _targets() -> Mapping[str, Target]:
             )
             for version, minor in versions.items()
         ]
+    newest = [*hosts.values()][-1]
     made += [
         replace(
-            _target("higress", version, "", _of_higress(hosts["1.39"], generation)),
+            _target("higress", version, "", _of_higress(newest, generation)),
             limit=_MESH_LIMIT,
             certain=False,
         )
         for version, generation in _HIGRESS.items()
     ]
-    gcp = replace(_target("gcp", "", "", _of_gcp(hosts["1.38"])), limit=_GCP_LIMIT, certain=False)
+    gcp = replace(_target("gcp", "", "", _of_gcp(newest)), limit=_GCP_LIMIT, certain=False)
     return {target.name: target for target in (*made, gcp)}
 
 
@@ -203,29 +206,32 @@ def _minors() -> Mapping[str, Host]:
 
 
 def _of_higress(newest: Host, generation: int) -> Host:
-    """Return what Higress's fork has: functions of its own, and WASI of some generation."""
-    host = older(newest, generation=generation, engine_lacks=_OLD_ENGINE_LACKS)
+    """Return what Higress's fork has: functions of its own, and WASI of some generation or more."""
     own = {f"env.{name}": type_ for name, type_ in HIGRESS_TYPES.items()}
-    doubted = WASI_GENERATIONS[2] - HIGRESS_WASI
+    host = older(newest, generation=2, engine_lacks=_OLD_ENGINE_LACKS)
     return replace(
         host,
         imports={abi: {**host.imports[abi], **own} for abi in ABIS},
-        doubted_imports=frozenset(
-            f"{module}.{name}"
-            for module in ("wasi_snapshot_preview1", "wasi_unstable")
-            for name in doubted
-        ),
+        doubted_imports=_wasi_after(generation) - _wasi(HIGRESS_WASI if generation else ()),
     )
 
 
-def _of_gcp(near: Host) -> Host:
+def _of_gcp(newest: Host) -> Host:
     """Return what GCP's load balancers have: they serve a part of the ABI."""
-    functions = {name for typed in near.imports.values() for name in typed}
+    functions = {name for typed in newest.imports.values() for name in typed}
     served = {f"env.{name}" for name in GCP_FUNCTIONS}
     return replace(
-        near,
-        measured=False,
+        older(newest, generation=2, engine_lacks=_OLD_ENGINE_LACKS),
+        doubted_imports=_wasi_after(1),
         unserved=frozenset(
             name for name in functions if name.startswith("env.proxy_") and name not in served
         ),
     )
+
+
+def _wasi_after(generation: int) -> frozenset[str]:
+    return _wasi(frozenset().union(*WASI_GENERATIONS[generation + 1 :]))
+
+
+def _wasi(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(f"{module}.{name}" for module in WASI_MODULES for name in names)
