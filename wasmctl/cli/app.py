@@ -32,6 +32,7 @@ VERBS: Final[Mapping[str, str]] = {
     "quickstart": "quickstart",
     "init": "init",
     "build": "build",
+    "check": "check",
     "test": "test",
     "explain": "explain",
     "run": "run",

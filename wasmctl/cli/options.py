@@ -19,6 +19,7 @@ __all__ = [
     "Package",
     "PasswordStdin",
     "PlainHttp",
+    "TargetNames",
     "Username",
 ]
 
@@ -29,6 +30,12 @@ class FormatChoice(StrEnum):
     OCI = "oci"
     DOCKER = "docker"
     ARTIFACT = "artifact"
+
+
+def _target_names() -> tuple[str, ...]:
+    from wasmctl.hosts.targets import target_names
+
+    return target_names()
 
 
 Folder = Annotated[
@@ -60,4 +67,14 @@ Username = Annotated[
 ]
 PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from stdin.")
+]
+TargetNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--target",
+        metavar="NAME",
+        autocompletion=_target_names,
+        help="Who has to take it: envoy-1.36, istio-1.27, asm-1.25, envoy-gateway-1.5, higress-2.1,"
+        " gcp, or a kind for all its releases; several times: each. Else [plugin] targets.",
+    ),
 ]

@@ -19,6 +19,7 @@ from wasmctl.cli.options import (
     Package,
     PasswordStdin,
     PlainHttp,
+    TargetNames,
     Username,
 )
 from wasmctl.errors import UsageError, WasmctlError
@@ -73,6 +74,10 @@ def register(app: typer.Typer) -> None:
             bool,
             typer.Option("--require-tested", help="Refuse what has not passed `wasmctl test`."),
         ] = False,
+        consumers: TargetNames = None,
+        force: Annotated[
+            bool, typer.Option("--force", help="Push also what a target refuses.")
+        ] = False,
         username: Username = None,
         password_stdin: PasswordStdin = False,
         plain_http: PlainHttp = None,
@@ -83,6 +88,10 @@ def register(app: typer.Typer) -> None:
         from wasmctl.cli.registry import registry_options
 
         session: Session = ctx.obj
+        if consumers:
+            from wasmctl.hosts.targets import find_targets
+
+            find_targets(consumers)
         chosen = _format(via, format_)
         folders, ref = _split(places or [], session)
         flags = {"image.format": None if chosen is None else chosen.value}
@@ -109,6 +118,8 @@ def register(app: typer.Typer) -> None:
                 move_tag=move_tag,
                 via_docker=via is Via.DOCKER,
                 require_tested=require_tested,
+                consumers=tuple(consumers or ()),
+                force=force,
                 opening=opening,
             )
             return _push_all(requests, session)
@@ -133,6 +144,8 @@ def _requests(
     move_tag: bool,
     via_docker: bool,
     require_tested: bool,
+    consumers: tuple[str, ...],
+    force: bool,
     opening: Opening | None,
 ) -> list[tuple[Project, PushRequest]]:
     # All that an image needs is loaded here, while the registry is already being reached.
@@ -148,6 +161,7 @@ def _requests(
             format=Format(project.settings.image.format),
             annotate_git=annotate_git,
             build=not no_build,
+            judged=False,
         )
         request = PushRequest(
             destination=destination,
@@ -156,6 +170,8 @@ def _requests(
             move_tag=move_tag,
             via_docker=via_docker,
             require_tested=require_tested,
+            targets=consumers,
+            force=force,
             opening=opening,
         )
         requests.append((project, request))

@@ -61,14 +61,26 @@ def build_all(
     return tuple(outcomes[index] for index in range(len(projects)))
 
 
-def build_one(project: Project, session: Session, request: BuildRequest) -> Module:
-    """Build one project and say so."""
+def build_one(
+    project: Project, session: Session, request: BuildRequest, *, judged: bool = True
+) -> Module:
+    """Build one project and say so.
+
+    Args:
+        project: it.
+        session: the world.
+        request: how it is built.
+        judged: whether it is warned of what the project's targets refuse; else the caller says it.
+    """
+    from wasmctl.flow.accept import warn_of_refusals
     from wasmctl.toolchain.build import build_module
 
     module = build_module(project, session, request=request)
     verb = "fresh" if module.fresh else "built"
     shown = relative(module.path, session.cwd)
     session.console.say(f"{session.console.style(verb, 'green')} {shown} ({_facts(module)})")
+    if judged:
+        warn_of_refusals(project, module.path, session)
     return module
 
 
@@ -116,11 +128,14 @@ def _pool() -> Iterator[ThreadPoolExecutor]:
 def _attempt(
     project: Project, session: Session, request: BuildRequest, starts: Callable[[], None]
 ) -> Outcome:
+    from wasmctl.flow.accept import warn_of_refusals
     from wasmctl.toolchain.build import build_module
 
     starts()
     try:
-        return Outcome(project=project, module=build_module(project, session, request=request))
+        module = build_module(project, session, request=request)
+        warn_of_refusals(project, module.path, session)
+        return Outcome(project=project, module=module)
     except WasmctlError as error:
         return Outcome(project=project, error=error)
 

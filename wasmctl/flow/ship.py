@@ -46,11 +46,13 @@ class PackageRequest:
         format: how it is laid out.
         annotate_git: whether the commit and its time are told.
         build: whether to build first; else `dist/plugin.wasm` is taken as it stands.
+        judged: whether it is warned of what targets refuse of what was built; else the caller does.
     """
 
     format: Format
     annotate_git: bool = False
     build: bool = True
+    judged: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,8 @@ def _ingredients(project: Project, session: Session, request: PackageRequest) ->
     created = _created_time(session.env)
     commit = find_commit(project.folder, session.env) if request.annotate_git else None
     if request.build:
-        module = build_one(project, session, BuildRequest(live=True)).path
+        build = BuildRequest(live=True)
+        module = build_one(project, session, build, judged=request.judged).path
     else:
         module = as_it_stands(project, session)
     with open_module(module) as data:
@@ -131,6 +134,8 @@ class PushRequest:
         move_tag: whether a version's tag may be moved to another digest.
         via_docker: whether the Docker engine builds and pushes.
         require_tested: whether a module that has not passed its cases is refused.
+        targets: names of those that have to load it; none: those of the project's settings.
+        force: whether it is pushed although one of them refuses it.
         opening: the registry, where it is being looked at already; the caller closes it.
     """
 
@@ -140,6 +145,8 @@ class PushRequest:
     move_tag: bool = False
     via_docker: bool = False
     require_tested: bool = False
+    targets: tuple[str, ...] = ()
+    force: bool = False
     opening: Opening | None = None
 
 
@@ -190,6 +197,18 @@ def push_project(project: Project, session: Session, request: PushRequest) -> Sh
     return shipped
 
 
+def _check(project: Project, session: Session, request: PushRequest) -> None:
+    """Say what speaks against pushing a module, or refuse it.
+
+    Raises:
+        Refused: a target refuses it, or it has not passed its cases where that is required.
+    """
+    from wasmctl.flow.accept import require_accepted
+
+    require_accepted(project, project.module, session, names=request.targets, force=request.force)
+    _check_tested(project, session, required=request.require_tested)
+
+
 def _check_tested(project: Project, session: Session, *, required: bool) -> None:
     """Warn of a module that has not passed its cases; where that is required, refuse it.
 
@@ -227,7 +246,7 @@ def _push_to_registry(project: Project, session: Session, request: PushRequest) 
             Opening(destination.reference, tags=destination.tags, options=request.options)
         )
         image = stack.enter_context(packaged(project, session, request.package))
-        _check_tested(project, session, required=request.require_tested)
+        _check(project, session, request)
         label = f"pushing {destination.reference}"
         with session.console.transfer(label, image.size) as advance:
             done = push_image(
@@ -254,7 +273,7 @@ def _push_by_engine(project: Project, session: Session, request: PushRequest) ->
 
     destination = request.destination
     parts = _ingredients(project, session, request.package)
-    _check_tested(project, session, required=request.require_tested)
+    _check(project, session, request)
     label = f"pushing {destination.reference} through the Docker engine"
     with session.console.transfer(label, parts.module.stat().st_size) as advance:
         digest = build_and_push(

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from wasmctl.hosts.rows import Fault
-from wasmctl.wasm.chain import Step
 
-__all__ = ["Finding", "Severity", "Step"]
+if TYPE_CHECKING:
+    from wasmctl.wasm.blame import Blame
+
+__all__ = ["Finding", "Severity"]
 
 
 class Severity(StrEnum):
@@ -33,7 +36,7 @@ class Finding:
         targets: those that it holds for, as a user names them: `envoy-1.38`; empty: all.
         words: what the target itself says of it, where it says something.
         source: where the rule comes from.
-        chain: how the thing came into the module, the outermost function first.
+        blame: how the thing came into the module, where that was looked for.
     """
 
     id: str
@@ -45,4 +48,4 @@ class Finding:
     targets: Sequence[str] = ()
     words: str = ""
     source: str = ""
-    chain: Sequence[Step] = ()
+    blame: Blame | None = None

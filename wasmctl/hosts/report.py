@@ -6,20 +6,49 @@ characters spelled out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, Protocol
 
 from wasmctl.console import printable
-from wasmctl.hosts.finding import Finding, Severity, Step
-from wasmctl.hosts.verdict import Checked
+from wasmctl.hosts.finding import Finding, Severity
+from wasmctl.hosts.verdict import Checked, Outcome
+from wasmctl.wasm.chain import Link, shorten
 
 if TYPE_CHECKING:
     from wasmctl.results import JSONValue
+    from wasmctl.wasm.blame import Blame
 
-__all__ = ["Style", "checked_data", "counted", "plain", "report", "shorten_targets"]
+__all__ = [
+    "Style",
+    "checked_data",
+    "counted",
+    "findings_data",
+    "grouped",
+    "plain",
+    "report",
+    "shorten_targets",
+]
 
 _COLOURS: Final = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
+_OUTCOMES: Final = {
+    Outcome.ACCEPTS: "green",
+    Outcome.UNSURE: "yellow",
+    Outcome.REFUSES: "red",
+}
+_SPELT: Final = {
+    Outcome.ACCEPTS: "accepted by",
+    Outcome.UNSURE: "not known of",
+    Outcome.REFUSES: "refused by",
+}
+# How a function is reached where it is not simply called.
+_LINKS: Final = {
+    Link.POINTER: "  (by its address)",
+    Link.INDIRECT: "  (maybe: something of its type is called)",
+    Link.IMPORTED: "  (comes with its package)",
+    Link.REFLECTION: "  (kept because methods are looked for by name)",
+}
+_OTHERS: Final = 3
 # Of the things that one finding is about, how many are named.
 _WHERES: Final = 8
 
@@ -48,8 +77,11 @@ def report(
     """
     facts = f" ({checked.facts})" if checked.facts else ""
     yield f"{style(_shown(checked.subject), 'bold')}{facts}"
-    for finding, wheres in _grouped(checked.findings):
-        yield from _finding(finding, wheres, listed, whole=whole, style=style)
+    all_targets = {verdict.target for verdict in checked.verdicts}
+    for finding, wheres in grouped(checked.findings):
+        yield from _finding(
+            finding, wheres, listed, all_targets=all_targets, whole=whole, style=style
+        )
     yield from _verdicts(checked, listed, style)
 
 
@@ -57,21 +89,26 @@ def counted(findings: Sequence[Finding]) -> str:
     """Return how many there are: `1 error, 2 warnings`."""
     told = []
     for severity in Severity:
-        number = sum(1 for finding, _ in _grouped(findings) if finding.severity is severity)
+        number = sum(1 for finding, _ in grouped(findings) if finding.severity is severity)
         if number:
             told.append(f"{number} {severity}{'' if number == 1 else 's'}")
     return ", ".join(told) or "nothing found"
 
 
+def findings_data(checked: Checked) -> list[dict[str, JSONValue]]:
+    """Return what was found as the envelope tells it."""
+    return [_finding_data(finding, checked.subject) for finding in checked.findings]
+
+
 def checked_data(checked: Checked) -> dict[str, JSONValue]:
-    """Return it as the envelope tells it."""
+    """Return who takes it as the envelope tells it."""
     return {
         "subject": checked.subject,
-        "findings": [_finding_data(finding, checked.subject) for finding in checked.findings],
+        "facts": checked.facts,
         "verdicts": [
             {
                 "target": verdict.target,
-                "accepted": verdict.accepted,
+                "outcome": verdict.outcome.value,
                 **({"words": verdict.words} if verdict.words else {}),
             }
             for verdict in checked.verdicts
@@ -107,22 +144,28 @@ def _run(names: Sequence[str]) -> str:
     return f"{versions[0]} to {versions[-1]}"
 
 
-def _grouped(findings: Sequence[Finding]) -> Iterator[tuple[Finding, list[str]]]:
+def grouped(findings: Sequence[Finding]) -> Iterator[tuple[Finding, list[str]]]:
     """Yield what is to be told once, and all that it is about: six imports, one cause."""
     groups: dict[object, tuple[Finding, list[str]]] = {}
     for finding in findings:
-        culprit = _culprit(finding.chain)
+        culprit = _culprit(finding.blame)
         key = (finding.id, finding.severity, tuple(finding.targets), finding.hint, culprit)
         groups.setdefault(key, (finding, []))[1].append(finding.where)
     yield from groups.values()
 
 
-def _culprit(chain: Sequence[Step]) -> str:
-    return next((step.package for step in reversed(chain) if step.package), "")
+def _culprit(blame: Blame | None) -> object:
+    return None if blame is None else (blame.package, blame.function, blame.caller)
 
 
 def _finding(
-    finding: Finding, wheres: Sequence[str], listed: Sequence[str], *, whole: bool, style: Style
+    finding: Finding,
+    wheres: Sequence[str],
+    listed: Sequence[str],
+    *,
+    all_targets: Collection[str],
+    whole: bool,
+    style: Style,
 ) -> Iterator[str]:
     word = style(f"{finding.severity:<7}", _COLOURS[finding.severity], "bold")
     yield f"{word}  {style(finding.id, 'bold')}"
@@ -131,42 +174,50 @@ def _finding(
     if more:
         rest = f" and {len(more) - _WHERES} more" if len(more) > _WHERES else ""
         yield f"  the same with {', '.join(map(_shown, more[:_WHERES]))}{rest}"
-    if finding.chain:
-        yield from _chain(finding.chain, whole=whole, style=style)
-    if finding.targets and finding.severity is Severity.ERROR:
-        yield f"  refused by {shorten_targets(finding.targets, listed)}"
+    if finding.blame is not None:
+        yield from _blame(finding.blame, whole=whole, style=style)
+    if finding.targets and {*finding.targets} != {*all_targets}:
+        word = "refused by" if finding.severity is Severity.ERROR else "holds for"
+        yield f"  {word} {shorten_targets(finding.targets, listed)}"
     yield f"  {style('hint:', 'cyan')} {_shown(finding.hint)}"
 
 
-def _chain(chain: Sequence[Step], *, whole: bool, style: Style) -> Iterator[str]:
-    steps = chain if whole else _shortened(chain)
-    yield f"  {style('how it came in', 'bold')}"
+def _blame(blame: Blame, *, whole: bool, style: Style) -> Iterator[str]:
+    yield f"  {style('brought in by', 'bold')} {_shown(_culprit_told(blame))}"
+    if blame.inherent and not whole:
+        return
+    steps = blame.chain if whole else shorten(blame.chain)
     for step in steps:
-        place = f"  {style(_shown(step.place), 'dim')}" if step.place else ""
-        package = f" ({_shown(step.package)})" if step.package else ""
-        yield f"    {_shown(step.function)}{package}{place}"
+        package = f"  {_shown(' '.join(filter(None, [step.package, step.version])))}"
+        place = f"  {_shown(step.place)}" if step.place else ""
+        sure = _LINKS.get(step.link, "")
+        told = style(f"{package}{place}{sure}".rstrip(), "dim")
+        yield f"    {_shown(step.function)}{told}"
 
 
-def _shortened(chain: Sequence[Step]) -> list[Step]:
-    """Return the first, the last, and where one package hands over to the next."""
-    kept = [
-        index
-        for index, step in enumerate(chain)
-        if index in {0, len(chain) - 1} or step.package != chain[index - 1].package
-    ]
-    steps: list[Step] = []
-    for index, following in zip(kept, [*kept[1:], None], strict=True):
-        steps.append(chain[index])
-        if following is not None and following > index + 1:
-            steps.append(Step(function="…"))
-    return steps
+def _culprit_told(blame: Blame) -> str:
+    if blame.inherent:
+        return f"{blame.package or 'the language'} itself, in every module"
+    what = f"`{blame.function}`" if blame.function else "no function that is known"
+    if blame.package:
+        version = f" {blame.version}" if blame.version else ""
+        what += f" of `{blame.package}`{version}"
+    if blame.asks:
+        what += f", which calls `{blame.asks}`"
+    if blame.caller:
+        what += f"; it is used by `{blame.caller}`"
+    others = [name for name in blame.others if name != blame.caller]
+    if others:
+        what += f"; also by {', '.join(f'`{name}`' for name in others[:_OTHERS])}"
+    return what
 
 
 def _verdicts(checked: Checked, listed: Sequence[str], style: Style) -> Iterator[str]:
-    for accepted, words, colour in ((True, "accepted by", "green"), (False, "refused by", "red")):
-        names = [one.target for one in checked.verdicts if one.accepted is accepted]
+    for outcome, colour in _OUTCOMES.items():
+        names = [one.target for one in checked.verdicts if one.outcome is outcome]
         if names:
-            yield f"{style(words, colour)} {shorten_targets(names, listed)}"
+            told = f"{_SPELT[outcome]} {shorten_targets(names, listed)}"
+            yield style(told, colour) if outcome is not Outcome.ACCEPTS else told
 
 
 def _finding_data(finding: Finding, subject: str) -> dict[str, JSONValue]:
@@ -181,15 +232,29 @@ def _finding_data(finding: Finding, subject: str) -> dict[str, JSONValue]:
         "targets": list(finding.targets),
         **({"words": finding.words} if finding.words else {}),
         **({"source": finding.source} if finding.source else {}),
-        **({"chain": [_step_data(step) for step in finding.chain]} if finding.chain else {}),
+        **({} if finding.blame is None else {"blame": _blame_data(finding.blame)}),
     }
 
 
-def _step_data(step: Step) -> dict[str, JSONValue]:
+def _blame_data(blame: Blame) -> dict[str, JSONValue]:
     return {
-        "function": step.function,
-        **({"package": step.package} if step.package else {}),
-        **({"place": step.place} if step.place else {}),
+        "package": blame.package,
+        "version": blame.version,
+        "function": blame.function,
+        "asks": blame.asks,
+        "caller": blame.caller,
+        "inherent": blame.inherent,
+        "certain": blame.certain,
+        "others": list(blame.others),
+        "chain": [
+            {
+                "function": step.function,
+                "package": step.package,
+                "place": step.place,
+                "link": step.link.value,
+            }
+            for step in blame.chain
+        ],
     }
 
 

@@ -29,7 +29,7 @@ def place_of(finding: Finding, file: str) -> tuple[str, int]:
         finding: it; where its chain of calls knows lines, the author's last counts.
         file: what stands for the project where no line is known.
     """
-    for step in reversed(finding.chain):
+    for step in reversed(finding.blame.chain if finding.blame else ()):
         path, _, line = step.place.rpartition(":")
         # Absolute ones and those of dependencies are no files of the repository.
         if line.isdigit() and path and not path.startswith(("/", "..")) and "@" not in path:
