@@ -34,7 +34,6 @@ VERBS: Final[Mapping[str, str]] = {
     "build": "build",
     "check": "check",
     "test": "test",
-    "explain": "explain",
     "run": "run",
     "package": "package",
     "push": "push",
@@ -42,6 +41,7 @@ VERBS: Final[Mapping[str, str]] = {
     "login": "login",
     "logout": "login",
     "manifest": "manifest",
+    "explain": "explain",
     "config": "config",
 }
 # Verbs that hand what stands behind `--` to a tool.
@@ -122,7 +122,7 @@ def make_app(console: Console, tail: tuple[str, ...] = (), verb: str | None = No
     """
     app = typer.Typer(
         name="wasmctl",
-        help="Scaffold, build, test, package and push Proxy-Wasm plug-ins in Rust and Go.",
+        help="Scaffold, build, check, test and push Proxy-Wasm plug-ins in Rust and Go.",
         epilog="Exit codes: 0 done, 1 no, 2 usage, 3 tool missing, 4 tool failed, 5 unreadable, "
         "6 registry, 7 proxy, 70 a bug, 130 interrupted.",
         rich_markup_mode=None,

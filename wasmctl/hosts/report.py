@@ -179,6 +179,8 @@ def _finding(
     if finding.targets and {*finding.targets} != {*all_targets}:
         word = "refused by" if finding.severity is Severity.ERROR else "holds for"
         yield f"  {word} {shorten_targets(finding.targets, listed)}"
+    if finding.words and finding.severity is Severity.ERROR:
+        yield f"  {style(f'in its words: {_shown(finding.words)}', 'dim')}"
     yield f"  {style('hint:', 'cyan')} {_shown(finding.hint)}"
 
 
