@@ -110,13 +110,14 @@ class Episode:
 
     def without_others(self) -> Episode:
         """Return it without what other plug-ins said before."""
-        names = [words.plugin if (words := plugin_words(one)) else None for one in self.before]
-        panicked = [n for one, n in zip(self.before, names, strict=True) if is_panic(one)]
-        wanted = self.plugin if self.plugin in names else (panicked[-1] if panicked else None)
+        spoken = [(one, plugin_words(one)) for one in self.before]
+        panicked = [words.plugin for _, words in spoken if words and begins_panic(words.text)]
+        known = {words.plugin for _, words in spoken if words}
+        wanted = self.plugin if self.plugin in known else (panicked[-1] if panicked else None)
         before = [
             one
-            for one, name in zip(self.before, names, strict=True)
-            if name is None or wanted is None or name == wanted
+            for one, words in spoken
+            if words is None or wanted is None or words.plugin == wanted
         ]
         return Episode(before=before, records=self.records, part=self.part, plugin=self.plugin)
 

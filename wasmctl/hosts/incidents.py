@@ -11,6 +11,7 @@ import re
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from wasmctl.hosts.episodes import RESTRICTED, Episode, is_panic, part_of, trapped_in
@@ -264,7 +265,7 @@ class Incidents:
                 self._unsaid.append(episode)
             return
         episode = episode.without_others()
-        found = explain(episode.messages)
+        found = _explain(tuple(episode.messages))
         restricted = [text for text in episode.messages if text.startswith(RESTRICTED)]
         if found is not None and found.id == "trap-host-said-no" and restricted:
             found = explain(restricted)
@@ -310,6 +311,12 @@ def find_incidents(records: Iterable[LogRecord]) -> tuple[Incident, ...]:
     for record in records:
         incidents.add(record)
     return incidents.finish()
+
+
+@lru_cache(maxsize=64)
+def _explain(messages: tuple[str, ...]) -> Explanation | None:
+    """Explain what may come again word by word."""
+    return explain(messages)
 
 
 def _weight(incident: Incident) -> tuple[int, int]:

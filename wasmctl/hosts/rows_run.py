@@ -50,7 +50,9 @@ _MEND_PANIC: Final = (
 _TRAPS: Final = (
     Row(
         id="trap-go-panic-lost",
-        pattern=Words(_FAILED + rf"[\s\S]*{_LAST_WORDS}wasi_snapshot_preview1\.poll_oneoff"),
+        pattern=Words(
+            _FAILED + rf"RuntimeError: unreachable{_LAST_WORDS}wasi_snapshot_preview1\.poll_oneoff"
+        ),
         message="the plug-in panicked in `{name}`{at}; what it said is lost, because Go's runtime"
         f" cannot finish a panic in an Envoy older than {FIRST_ENVOY[2]}",
         hint=f"run it in Envoy {FIRST_ENVOY[2]} to read the panic (`wasmctl run`, or a case of"

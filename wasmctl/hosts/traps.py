@@ -33,7 +33,7 @@ _LAST_WORDS_BEGIN: Final = re.compile(
 _LAST_WORDS: Final = (
     # A panic that Go's runtime could not finish: of the place, what is not the runtime's own.
     re.compile(
-        r"(?P<words>fatal error: ?wasi_snapshot_preview1\.poll_oneoff)(?:.*?\bpanic\(.*?"
+        r"(?P<words>fatal error: ?wasi_snapshot_preview1\.poll_oneoff)(?:(?>.*?\bpanic\().*?"
         r"\t(?P<place>(?!(?:[^\t\n]*/src/)?(?:runtime|internal)/)[^\t\n]+?\.go:\d+))?",
         re.DOTALL,
     ),
@@ -47,6 +47,8 @@ _LAST_WORDS: Final = (
         re.DOTALL,
     ),
 )
+# A stack goes on for long behind what is looked for.
+_LONGEST: Final = 1 << 14
 # Where compilers keep what is not the author's: cargo's and Go's stores, Rust's own sources.
 _STORE: Final = re.compile(r"^.*?/(?:registry/src/[^/]+|pkg/mod|rustc/[0-9a-f]{40})/")
 
@@ -134,7 +136,7 @@ def find_panic(messages: Sequence[str]) -> tuple[str, str]:
     texts = _texts(messages)
     for index in range(len(texts) - 1, -1, -1):
         if _LAST_WORDS_BEGIN.match(texts[index]):
-            written = "".join(text or "\n" for text in texts[index:])
+            written = "".join(text or "\n" for text in texts[index:])[:_LONGEST]
             for form in _LAST_WORDS:
                 if found := form.search(written):
                     place = found.groupdict().get("place") or ""
