@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from wasmctl.cli.options import CaFile, Insecure, PlainHttp
 from wasmctl.errors import ExitCode, UsageError
 from wasmctl.results import ErrorItem, Result
 from wasmctl.session import Session
 
 if TYPE_CHECKING:
+    from wasmctl.flow.backtraces import NamedModule
     from wasmctl.flow.explain import Explained
+    from wasmctl.hosts.backtrace import Backtrace
+    from wasmctl.hosts.incidents import Incident
+    from wasmctl.oci.options import RegistryOptions
 
 __all__ = ["register"]
 
@@ -32,60 +39,100 @@ def register(app: typer.Typer) -> None:
             Path | None,
             typer.Argument(metavar="FILE", help="A proxy's log; else, and for -, stdin."),
         ] = None,
+        modules: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--module",
+                metavar="FILE|DIR|REF",
+                help="What trapped, for names, packages and lines; several times for several. "
+                "Else dist/plugin.wasm of the project here.",
+            ),
+        ] = None,
+        plain_http: PlainHttp = None,
+        ca_file: CaFile = None,
+        insecure: Insecure = False,
     ) -> Result:
         """Say what happened to plug-ins in a proxy's log, why, and what to do."""
+        from wasmctl.cli.registry import registry_options
         from wasmctl.flow.explain import explain_log, open_log
 
         session: Session = ctx.obj
+        options = registry_options(
+            session, plain_http=plain_http, ca_file=ca_file, insecure=insecure
+        )
         path = None if log is None or str(log) == "-" else Path(session.cwd, log)
-        with open_log(path, session) as stream, session.console.waiting("reading the log"):
-            explained = explain_log(stream)
-        return _result(explained, session)
+        # Whether there is a log is asked before modules are fetched for it.
+        with open_log(path, session) as stream, _modules(modules, session, options) as named:
+            with session.console.waiting("reading the log"):
+                explained = explain_log(stream)
+            return _result(explained, named, session)
 
 
-def _result(explained: Explained, session: Session) -> Result:
-    from wasmctl.hosts.backtrace import restore
+@contextlib.contextmanager
+def _modules(
+    names: list[str] | None, session: Session, options: RegistryOptions
+) -> Iterator[tuple[NamedModule, ...]]:
+    from wasmctl.flow.backtraces import module_here, named_module
+
+    if names is None:
+        here = module_here(session)
+        yield () if here is None else (here,)
+        return
+    with tempfile.TemporaryDirectory(prefix="wasmctl-") as scratch:
+        yield tuple(named_module(name, session, options, Path(scratch)) for name in names)
+
+
+def _result(explained: Explained, modules: tuple[NamedModule, ...], session: Session) -> Result:
     from wasmctl.hosts.incident_report import incident_data
 
     if explained.lines == 0 and not explained.interrupted:
         raise UsageError(
             "no-log", "the log is empty", hint="see that what should write it does, and where to"
         )
-    traces = [None if one.trap is None else restore(one.trap) for one in explained.incidents]
+    told = _with_backtraces(explained, modules)
+    if explained.interrupted:
+        session.console.error("interrupted: what had been read by then is explained", None)
     interrupted = ErrorItem(code="interrupted", message="interrupted")
     return Result(
         data={
-            "incidents": [
-                incident_data(one, trace)
-                for one, trace in zip(explained.incidents, traces, strict=True)
-            ],
+            "incidents": [incident_data(*one) for one in told],
             "lines": explained.lines,
             "plugins": list(explained.plugins),
             "plugin_lines": explained.spoken,
             "plugin_errors": explained.errors,
         },
-        lines=tuple(_lines(explained, session)),
+        lines=tuple(_lines(explained, told, session)),
         exit_code=ExitCode.INTERRUPTED if explained.interrupted else ExitCode.DONE,
         errors=(interrupted,) if explained.interrupted else (),
     )
 
 
-def _lines(explained: Explained, session: Session) -> Iterator[str]:
-    from wasmctl.hosts.backtrace import restore
+def _with_backtraces(
+    explained: Explained, modules: tuple[NamedModule, ...]
+) -> list[tuple[Incident, Backtrace | None]]:
+    if not any(incident.trap for incident in explained.incidents):
+        return [(incident, None) for incident in explained.incidents]
+    from wasmctl.flow.backtraces import open_programs, trace
+
+    with open_programs(modules) as opened:
+        return [
+            (incident, None if incident.trap is None else trace(incident.trap, opened))
+            for incident in explained.incidents
+        ]
+
+
+def _lines(
+    explained: Explained, told: list[tuple[Incident, Backtrace | None]], session: Session
+) -> Iterator[str]:
     from wasmctl.hosts.incident_report import report_incident
 
-    if not explained.incidents:
+    if not told:
         yield from _nothing(explained)
-    for number, incident in enumerate(explained.incidents):
+    whole, style = session.console.verbosity > 0, session.console.style_result
+    for number, (incident, backtrace) in enumerate(told):
         if number:
             yield ""
-        trace = None if incident.trap is None else restore(incident.trap)
-        yield from report_incident(
-            incident,
-            trace,
-            whole=session.console.verbosity > 0,
-            style=session.console.style_result,
-        )
+        yield from report_incident(incident, backtrace, whole=whole, style=style)
     if explained.more:
         yield f"\nand {explained.more} more that are not shown: split the log"
 

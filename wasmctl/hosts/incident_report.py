@@ -122,7 +122,9 @@ def _calls(backtrace: Backtrace, *, whole: bool, style: Style) -> Iterator[str]:
         yield style(f"    … {start} of the runtime's", "dim")
     for frame in backtrace.frames[start:]:
         place = f"  {frame.place}" if frame.place else ""
-        package = f" ({frame.package})" if frame.package else ""
+        place += "  (inlined)" if frame.inlined else ""
+        known = not frame.package or frame.function.startswith(frame.package)
+        package = "" if known else f" ({frame.package})"
         text = f"    {_shown(frame.function)}{_shown(package)}{_shown(place)}"
         yield style(text, "bold") if frame.own else text
 

@@ -123,10 +123,21 @@ class Program:
         the other, or nothing tells the place, it is the function alone.
         """
         own = function - self.imported
+        return self.frames_at(function, self._call(own, called) if own >= 0 else -1)
+
+    def frames_at(self, function: int, at: int) -> tuple[Step, ...]:
+        """Return a function, and those that the compiler put into it at a place in its code.
+
+        The outermost is first: the function itself; the last one is what stands there.
+
+        Args:
+            function: its index.
+            at: where in the file; -1: the place is not known.
+        """
+        own = function - self.imported
         alone = Step(function=self.name(function), package=self.package(function))
         if own < 0:
             return (alone,)
-        at = self._call(own, called)
         if self.go_table is not None:
             block = _go_block(self.data, self.bodies[own][0], at) if at >= 0 else 0
             frames = self.go_table.frames(own, block) or [(alone.function, "")]

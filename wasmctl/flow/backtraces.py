@@ -1,0 +1,167 @@
+"""Traps → backtraces, with what the modules that trapped know of their functions."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from wasmctl.errors import Unreadable, UsageError
+from wasmctl.hosts.backtrace import Backtrace, backtrace_of, restore
+from wasmctl.hosts.traps import Trap
+from wasmctl.paths import relative
+from wasmctl.session import Session
+from wasmctl.wasm.lines import Lines
+from wasmctl.wasm.program import Program, read_program
+from wasmctl.wasm.reader import open_module, read_module
+
+if TYPE_CHECKING:
+    import mmap
+
+    from wasmctl.oci.options import RegistryOptions
+    from wasmctl.wasm.info import ModuleInfo
+
+__all__ = ["NamedModule", "module_here", "named_module", "open_programs", "trace"]
+
+_MODULE: Final = Path("dist/plugin.wasm")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedModule:
+    """A module that may have trapped.
+
+    Args:
+        path: its file.
+        name: what it is called.
+        asked: whether a person named it: only then it is said that it is another.
+    """
+
+    path: Path
+    name: str
+    asked: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    module: NamedModule
+    program: Program = field(repr=False)
+
+
+def module_here(session: Session) -> NamedModule | None:
+    """Return what the project here has built last; None where there is none."""
+    from wasmctl.project.load import project_folder
+
+    try:
+        path = project_folder(None, session) / _MODULE
+    except UsageError:
+        return None
+    name = str(relative(path, session.cwd))
+    return NamedModule(path=path, name=name, asked=False) if path.is_file() else None
+
+
+def named_module(
+    name: str, session: Session, options: RegistryOptions, scratch: Path
+) -> NamedModule:
+    """Return the module that a person named.
+
+    Args:
+        name: a module, a project's folder, an OCI layout, or an image's reference.
+        session: where relative names start.
+        options: how a registry is reached.
+        scratch: a folder for what is fetched.
+
+    Raises:
+        UsageError: there is no such thing.
+        Unreadable: the image holds no module.
+        RegistryError: the registry cannot be reached or refuses.
+    """
+    path = Path(session.cwd, name)
+    if path.is_file():
+        return NamedModule(path=path, name=name)
+    if path.is_dir() and not (path / "oci-layout").exists():
+        if not (path / _MODULE).is_file():
+            raise UsageError(
+                "no-module",
+                f"`{name}` has no `{_MODULE}`",
+                hint="build it, or name the module that was deployed",
+            )
+        return NamedModule(path=path / _MODULE, name=str(Path(name, _MODULE)))
+    return NamedModule(path=_fetch(name, session, options, scratch), name=name)
+
+
+@contextlib.contextmanager
+def open_programs(modules: Sequence[NamedModule]) -> Iterator[tuple[_Opened, ...]]:
+    """Read the functions of modules; of one that nobody named, nothing is demanded.
+
+    Raises:
+        Unreadable: a file that was named is no module.
+    """
+    with contextlib.ExitStack() as stack:
+        opened = []
+        for module in modules:
+            try:
+                opened.append(_Opened(module=module, program=_read(module.path, stack)))
+            except Unreadable:
+                if module.asked:
+                    raise
+        yield tuple(opened)
+
+
+def trace(trap: Trap, opened: Sequence[_Opened]) -> Backtrace:
+    """Return a trap's backtrace, with what the module among these knows that trapped."""
+    tried = [(one.module, restore(trap, one.program, one.module.name)) for one in opened]
+    for _, backtrace in tried:
+        if backtrace.matches is not False:
+            return backtrace
+    asked = (backtrace for module, backtrace in tried if module.asked)
+    return next(asked, backtrace_of(trap))
+
+
+def _read(path: Path, stack: contextlib.ExitStack) -> Program:
+    data = stack.enter_context(open_module(path))
+    info = read_module(data, str(path))
+    return read_program(data, info, lines=_lines_of_twin(path, data, info, stack))
+
+
+def _lines_of_twin(
+    path: Path, data: mmap.mmap, info: ModuleInfo, stack: contextlib.ExitStack
+) -> Lines | None:
+    """Return the lines that are kept beside a module, where they are of the same code."""
+    twin = path.with_suffix(".debug.wasm")
+    if not twin.is_file():
+        return None
+    try:
+        other = stack.enter_context(open_module(twin))
+        found = read_module(other, str(twin))
+    except Unreadable:
+        return None
+    return Lines(other, found) if _code(other, found) == _code(data, info) else None
+
+
+def _code(data: mmap.mmap, info: ModuleInfo) -> bytes:
+    code = info.section("code")
+    return b"" if code is None else data[code.start : code.end]
+
+
+def _fetch(name: str, session: Session, options: RegistryOptions, scratch: Path) -> Path:
+    from wasmctl.oci.layout import read_layout
+    from wasmctl.oci.manifest import choose_child
+    from wasmctl.oci.reference import parse_reference
+    from wasmctl.oci.registry import fetch_image
+    from wasmctl.oci.unpack import unpack_module
+
+    place = Path(tempfile.mkdtemp(dir=scratch)) / "plugin.wasm"
+    if Path(session.cwd, name).exists():
+        unpack_module(read_layout(Path(session.cwd, name)), place)
+        return place
+    reference = parse_reference(name, require_registry=False)
+    if reference.tag is None and reference.digest is None:
+        reference = reference.with_tag("latest")
+    image = fetch_image(reference, options)
+    if child := choose_child(image.manifest, image.media_type):
+        image = fetch_image(reference.with_digest(child.descriptor.digest), options)
+    unpack_module(image, place)
+    return place
