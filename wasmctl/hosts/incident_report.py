@@ -14,6 +14,7 @@ from wasmctl.console import printable
 from wasmctl.hosts.incidents import Incident
 from wasmctl.hosts.report import Style, plain
 from wasmctl.hosts.rows import Fault
+from wasmctl.wasm.packages import is_plumbing
 
 if TYPE_CHECKING:
     from wasmctl.hosts.backtrace import Backtrace
@@ -120,7 +121,10 @@ def _calls(backtrace: Backtrace, *, whole: bool, style: Style) -> Iterator[str]:
     start = 0 if whole or own <= 2 else own - 1
     if start:
         yield style(f"    … {start} of the runtime's", "dim")
-    for frame in backtrace.frames[start:]:
+    for index, frame in enumerate(backtrace.frames[start:], start):
+        # What the SDK and the standard library hand on to each other tells nothing.
+        if not whole and index > own and frame.inlined and is_plumbing(frame.package):
+            continue
         place = f"  {frame.place}" if frame.place else ""
         place += "  (inlined)" if frame.inlined else ""
         known = not frame.package or frame.function.startswith(frame.package)
