@@ -14,7 +14,17 @@ import pytest
 from tests.conftest import ROOT
 from tests.integration.envoys import ENVOY_CACHE
 from tests.modules.assembler import Call, Function, Import, call, number, plugin, proxy_log
-from tests.modules.failing import BOTH, CASES, LOG, NEWEST, ON_REQUEST, REASON, SET_TICK, TICK
+from tests.modules.failing import (
+    BOTH,
+    CASES,
+    LOG,
+    NEWEST,
+    OLDEST,
+    ON_REQUEST,
+    REASON,
+    SET_TICK,
+    TICK,
+)
 from wasmctl.console import Console
 from wasmctl.envoy.bootstrap import Listener, WasmPlugin
 from wasmctl.envoy.envoy import Envoy
@@ -255,6 +265,17 @@ def go_module(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`panics-go`, compiled as a plug-in."""
     folder = tmp_path_factory.mktemp("panics-go")
     return compile_go(folder, "go", "build", "-trimpath", "-buildmode=c-shared")
+
+
+@pytest.mark.go
+def test_of_a_go_panic_an_old_envoy_leaves_the_place_only(
+    watchers: dict[str, Watcher], go_module: Path
+) -> None:
+    explanation = watchers[OLDEST].explained(go_module)
+    assert explanation is not None
+    assert explanation.id == "trap-go-panic-lost"
+    assert "(`example.com/panics/main.go:50`)" in explanation.message
+    assert "run it in Envoy 1.39" in explanation.hint
 
 
 @pytest.mark.go

@@ -14,6 +14,7 @@ from wasmctl.hosts.backtrace import Backtrace, backtrace_of, restore
 from wasmctl.hosts.traps import Trap
 from wasmctl.paths import relative
 from wasmctl.session import Session
+from wasmctl.wasm.frames import MAGIC
 from wasmctl.wasm.lines import Lines
 from wasmctl.wasm.program import Program, read_program
 from wasmctl.wasm.reader import open_module, read_module
@@ -68,7 +69,7 @@ def named_module(
     """Return the module that a person named.
 
     Args:
-        name: a module, a project's folder, an OCI layout, or an image's reference.
+        name: a module, a project's folder, an OCI layout, an image's tar, or its reference.
         session: where relative names start.
         options: how a registry is reached.
         scratch: a folder for what is fetched.
@@ -79,7 +80,7 @@ def named_module(
         RegistryError: the registry cannot be reached or refuses.
     """
     path = Path(session.cwd, name)
-    if path.is_file():
+    if path.is_file() and _is_module(path):
         return NamedModule(path=path, name=name)
     if path.is_dir() and not (path / "oci-layout").exists():
         if not (path / _MODULE).is_file():
@@ -120,6 +121,11 @@ def trace(trap: Trap, opened: Sequence[_Opened]) -> Backtrace:
     return next(asked, backtrace_of(trap))
 
 
+def _is_module(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(len(MAGIC)) == MAGIC
+
+
 def _read(path: Path, stack: contextlib.ExitStack) -> Program:
     data = stack.enter_context(open_module(path))
     info = read_module(data, str(path))
@@ -147,21 +153,13 @@ def _code(data: mmap.mmap, info: ModuleInfo) -> bytes:
 
 
 def _fetch(name: str, session: Session, options: RegistryOptions, scratch: Path) -> Path:
-    from wasmctl.oci.layout import read_layout
-    from wasmctl.oci.manifest import choose_child
-    from wasmctl.oci.reference import parse_reference
-    from wasmctl.oci.registry import fetch_image
+    from wasmctl.oci.source import find_image, resolve_image
     from wasmctl.oci.unpack import unpack_module
 
-    place = Path(tempfile.mkdtemp(dir=scratch)) / "plugin.wasm"
-    if Path(session.cwd, name).exists():
-        unpack_module(read_layout(Path(session.cwd, name)), place)
-        return place
-    reference = parse_reference(name, require_registry=False)
-    if reference.tag is None and reference.digest is None:
-        reference = reference.with_tag("latest")
-    image = fetch_image(reference, options)
-    if child := choose_child(image.manifest, image.media_type):
-        image = fetch_image(reference.with_digest(child.descriptor.digest), options)
-    unpack_module(image, place)
-    return place
+    found = find_image(name, folder=session.cwd, options=options)
+    for assumed in found.assumed:
+        session.console.say(assumed)
+    image, _ = resolve_image(found.place)
+    path = Path(tempfile.mkdtemp(dir=scratch)) / "plugin.wasm"
+    unpack_module(image, path)
+    return path

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from wasmctl.hosts.traps import Trap, own_frame
@@ -127,9 +127,9 @@ def _frames(
 ) -> tuple[Frame, ...]:
     steps = [
         (address, step)
-        for address, index in where
+        for said, (address, index) in zip(trap.frames, where, strict=True)
         if index is not None
-        for step in _steps(program, index, address)
+        for step in _steps(program, index, address, said)
     ]
     own = own_frame([step.function for _, step in steps])
     return tuple(
@@ -145,9 +145,13 @@ def _frames(
     )
 
 
-def _steps(program: Program, index: int, address: int) -> Sequence[Step]:
+def _steps(program: Program, index: int, address: int, said: str) -> Sequence[Step]:
     """Return the functions at an address, the innermost first."""
-    return program.frames_at(index, address)[::-1]
+    outermost, *inlined = program.frames_at(index, address)
+    if index not in program.symbols:
+        known = program.exports.get(index) or _NAMELESS.sub("", said) or outermost.function
+        outermost = replace(outermost, function=known)
+    return [*inlined[::-1], outermost]
 
 
 def _function_at(program: Program, address: int) -> int | None:
@@ -169,4 +173,6 @@ def _agrees(said: str, index: int | None, program: Program) -> bool | None:
 
 
 def _told(index: int | None, program: Program) -> str:
-    return "no function" if index is None else f"`{program.name(index)}`"
+    if index is None:
+        return "no function"
+    return f"`{program.exports.get(index, '') or program.name(index)}`"

@@ -58,7 +58,7 @@ def report_incident(
     yield f"  {_times(incident)}"
     if incident.requests:
         several = "requests were" if incident.requests > 1 else "request was"
-        yield f"  {incident.requests} {several} answered with an error for it"
+        yield f"  {incident.requests} {several} answered with an error after it"
     if incident.origins:
         yield f"  told by {_shown(', '.join(incident.origins[:_LINES]))}"
     yield from _log_lines(incident, whole=whole, style=style)

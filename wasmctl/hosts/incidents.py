@@ -76,7 +76,8 @@ class Incident:
         fault: whose it is; None where that is not known.
         plugin: its name; empty where the log does not tell.
         count: how often it happened.
-        requests: how many requests were answered with an error in consequence.
+        requests: how many requests were answered with an error after it, as far as the log says so
+            and nothing else had happened by then.
         first_line: the number of the first line that tells of it.
         last_line: of the last one.
         first_time: when it happened first, as the log has it; empty where it has no times.

@@ -94,6 +94,51 @@ def test_the_generations_of_wasi_are_whole() -> None:
         ("503 UC wasm_fail_stream - -", "plug-in-stopped", "503"),
         ("rbac: wasm-default-deny", "image-denied", "403"),
         ("Invalid path: /x/plugin.wasm", "module-not-found", "`/x/plugin.wasm`"),
+        (
+            "createWasm: failed to load (in progress) from https://x/y.wasm",
+            "remote-code-not-fetched",
+            "`https://x/y.wasm` (in progress)",
+        ),
+        (
+            "Retry limit exceeded for fetching data from remote data source.",
+            "remote-code-given-up",
+            "could not fetch the plug-in's module",
+        ),
+        (
+            '"GET / HTTP/1.1" 403 - rbac_access_denied_matched_policy[none] - "-"',
+            "rbac-denied",
+            "allows nobody",
+        ),
+        ('"GET / HTTP/1.1" 500 NFCF  - "-"', "no-filter-configuration", "500"),
+        (
+            "gRPC config: initial fetch timed out for"
+            " type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
+            "extension-config-late",
+            "waited in vain",
+        ),
+        (
+            "Fatal process out of memory: Zone",
+            "proxy-out-of-memory",
+            "ran out of memory for plug-ins",
+        ),
+        (
+            "wasm.auth.vm_reload_success: 3",
+            "plug-in-reloaded",
+            "`wasm.auth.vm_reload_success` is 3",
+        ),
+        (
+            "Using deprecated option 'envoy.extensions.wasm.v3.PluginConfig.fail_open' from file",
+            "deprecated-setting",
+            "`PluginConfig.fail_open`",
+        ),
+        ("Wasm remote code fetch is unstable and may cause a crash", "remote-code-unstable", "it"),
+        ("Unable to create Wasm plugin auth", "rejected", "not in this log"),
+        (
+            "Function: f failed: Uncaught RuntimeError: unreachable\nlast words: fatal error:"
+            " wasi_snapshot_preview1.poll_oneoff",
+            "trap-go-panic-lost",
+            "what it said is lost",
+        ),
     ],
 )
 def test_a_line_is_explained(line: str, id_: str, said: str) -> None:
