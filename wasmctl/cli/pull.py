@@ -87,32 +87,22 @@ def _find_image(
     place: str, session: Session, options: RegistryOptions
 ) -> tuple[str, str, ImageSource]:
     """Return what was named with its digest, that digest, and the image, no index any more."""
-    layout = Path(session.cwd, place)
-    if layout.exists():
-        from wasmctl.oci.layout import read_layout
+    from wasmctl.oci.source import find_image, resolve_image
 
-        laid_out = read_layout(layout)
-        return f"{place}@{laid_out.digest}", laid_out.digest, laid_out
-    from wasmctl.oci.manifest import choose_child
-    from wasmctl.oci.reference import parse_reference
-    from wasmctl.oci.registry import fetch_image
-
-    reference = parse_reference(place, require_registry=False)
-    if reference.read_as:
-        session.console.say(reference.read_as)
-    if reference.tag is None and reference.digest is None:
-        reference = reference.with_tag("latest")
-        session.console.say(f"no tag given: `{reference}`")
-    found = fetch_image(reference, options)
-    name = str(reference.with_digest(found.digest))
-    child = choose_child(found.manifest, found.media_type)
-    if child is None:
-        return name, found.digest, found
-    if not child.meshes_agree:
-        session.console.warn(
-            f"`{reference}` is an index with an image for {child.platform} only: Istio and"
-            " Envoy Gateway look for linux/amd64 and will not load it"
-        )
-    image = fetch_image(reference.with_digest(child.descriptor.digest), options)
-    session.console.say(f"of the index `{name}`: `{image.digest}` for {child.platform}")
-    return name, found.digest, image
+    named = find_image(place, folder=session.cwd, options=options)
+    for sentence in named.assumed:
+        session.console.say(sentence)
+    image, way = resolve_image(named.place)
+    if named.reference is None:
+        # Of a layout the image is what counts, however it is nested.
+        return f"{place}@{image.digest}", image.digest, image
+    name = str(named.reference.with_digest(named.place.digest))
+    if way:
+        platform = way[-1].platform
+        if not all(child.meshes_agree for child in way):
+            session.console.warn(
+                f"`{named.reference}` is an index with an image for {platform} only: Istio and"
+                " Envoy Gateway look for linux/amd64 and will not load it"
+            )
+        session.console.say(f"of the index `{name}`: `{image.digest}` for {platform}")
+    return name, named.place.digest, image

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,6 +57,14 @@ def register(app: typer.Typer) -> None:
                 help="Plug-ins' folders, else the one here; and where to push, else [image].",
             ),
         ] = None,
+        source: Annotated[
+            str | None,
+            typer.Option(
+                "--from",
+                metavar="REF|FILE",
+                help="Take the module from this image, layout or file, instead of building one.",
+            ),
+        ] = None,
         via: Annotated[
             Via, typer.Option("--via", help="Straight to the registry, or by the Docker engine.")
         ] = Via.REGISTRY,
@@ -88,6 +97,38 @@ def register(app: typer.Typer) -> None:
         from wasmctl.cli.registry import registry_options
 
         session: Session = ctx.obj
+        reach = partial(
+            registry_options,
+            session,
+            username=username,
+            password_stdin=password_stdin,
+            plain_http=plain_http,
+            ca_file=ca_file,
+            insecure=insecure,
+        )
+        if source is not None:
+            from wasmctl.cli.repack import push_source
+
+            shipped = push_source(
+                source,
+                places or [],
+                session,
+                of_projects={
+                    "--via docker": via is Via.DOCKER,
+                    "--package": package is not None,
+                    "--annotate-git": annotate_git,
+                    "--no-build": no_build,
+                    "--require-tested": require_tested,
+                    "--target": bool(consumers),
+                    "--force": force,
+                },
+                format_=format_,
+                tags=tags or [],
+                move_tag=move_tag,
+                reach=reach,
+            )
+            _tell_github([shipped], session)
+            return Result(data=_data(shipped), lines=(shipped.reference,))
         if consumers:
             from wasmctl.hosts.targets import find_targets
 
@@ -96,14 +137,7 @@ def register(app: typer.Typer) -> None:
         folders, ref = _split(places or [], session)
         flags = {"image.format": None if chosen is None else chosen.value}
         projects = _projects(folders, session, package=package, flags=flags)
-        options = registry_options(
-            session,
-            username=username,
-            password_stdin=password_stdin,
-            plain_http=plain_http,
-            ca_file=ca_file,
-            insecure=insecure,
-        )
+        options = reach()
         targets = _targets(projects, session, ref, tags or [])
         with contextlib.ExitStack() as stack:
             opening = None

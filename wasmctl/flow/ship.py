@@ -33,6 +33,7 @@ __all__ = [
     "PackageRequest",
     "PushRequest",
     "Shipped",
+    "created_time",
     "packaged",
     "push_project",
 ]
@@ -74,7 +75,7 @@ def _ingredients(project: Project, session: Session, request: PackageRequest) ->
     from wasmctl.oci.annotations import image_annotations
     from wasmctl.wasm.reader import open_module, read_module
 
-    created = _created_time(session.env)
+    created = created_time(session.env)
     commit = find_commit(project.folder, session.env) if request.annotate_git else None
     if request.build:
         build = BuildRequest(live=True)
@@ -294,7 +295,7 @@ def _push_by_engine(project: Project, session: Session, request: PushRequest) ->
     )
 
 
-def _created_time(env: Mapping[str, str]) -> int:
+def created_time(env: Mapping[str, str]) -> int:
     """Return the time written into images: SOURCE_DATE_EPOCH, or 0.
 
     https://reproducible-builds.org/specs/source-date-epoch/

@@ -6,14 +6,23 @@ own facts, solo-io's wasm-image-spec (spec/README.md), whose names Istio's docum
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from wasmctl.wasm.info import ModuleInfo
 
-__all__ = ["image_annotations"]
+__all__ = ["carried_annotations", "image_annotations"]
 
 _OCI = "org.opencontainers.image"
+# What is of one image and not of the module in it: when and on what it was made, what it is called
+# in a layout, and how tools laid it out.
+_OF_THE_IMAGE = re.compile(
+    rf"{re.escape(_OCI)}\.(?:created|ref\.name|base\..*)|module\.wasm\..*|io\.buildah\..*"
+    r"|com\.docker\..*|vnd\.docker\..*|org\.opencontainers\.artifact\..*"
+)
+# Bytes of all together: a manifest is read whole by everybody.
+_CARRIED = 64 * 1024
 
 
 def image_annotations(
@@ -52,6 +61,16 @@ def image_annotations(
         found[f"{_OCI}.created"] = datetime.fromtimestamp(commit[1], UTC).isoformat()
     given = {key: value for key, value in found.items() if value is not None}
     return dict(sorted({**given, **more}.items()))
+
+
+def carried_annotations(said: Mapping[str, str]) -> dict[str, str]:
+    """Return what of an image's annotations and labels is still true of it when packed anew."""
+    carried, room = {}, _CARRIED
+    for key, value in sorted(said.items()):
+        room -= len(key) + len(value)
+        if key and room >= 0 and not _OF_THE_IMAGE.fullmatch(key):
+            carried[key] = value
+    return carried
 
 
 def _toolchain(module: ModuleInfo) -> str | None:

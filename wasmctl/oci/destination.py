@@ -9,7 +9,7 @@ from wasmctl.errors import UsageError
 from wasmctl.oci.reference import Reference, check_tag, parse_reference
 from wasmctl.project.project import Project
 
-__all__ = ["Destination", "find_destination"]
+__all__ = ["Destination", "destination_of", "find_destination"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,14 +47,28 @@ def find_destination(
             hint="name it: `wasmctl push HOST/REPOSITORY:TAG`, or set `[image] repository` "
             "in wasmctl.toml",
         )
+    found = destination_of(text, tags=tags)
+    if found is not None:
+        return found
+    return _tagged(parse_reference(text, require_registry=True), [_default_tag(project, version)])
+
+
+def destination_of(text: str, *, tags: Sequence[str]) -> Destination | None:
+    """Return where an image goes by a REF and `--tag` alone; None: neither names a tag.
+
+    Raises:
+        UsageError: the REF, or a tag, is none.
+    """
     reference = parse_reference(text, require_registry=True)
     if reference.digest is not None:
         hint = f"push to a tag: `{reference.name}:{reference.tag or 'TAG'}`"
         raise UsageError("bad-reference", f"a digest cannot be pushed to: `{text}`", hint=hint)
     wanted = [tag for tag in (reference.tag, *tags) if tag is not None]
-    if not wanted:
-        wanted = [_default_tag(project, version)]
-    unique = tuple(dict.fromkeys(check_tag(tag) for tag in wanted))
+    return _tagged(reference, wanted) if wanted else None
+
+
+def _tagged(reference: Reference, tags: Sequence[str]) -> Destination:
+    unique = tuple(dict.fromkeys(check_tag(tag) for tag in tags))
     return Destination(reference=replace(reference, tag=unique[0]), tags=unique)
 
 

@@ -11,12 +11,21 @@ from typing import Final
 from wasmctl.errors import Refused, Unreadable, UsageError
 from wasmctl.wasm.frames import COMPONENT_LAYER, MAGIC, PREAMBLE
 
-__all__ = ["FETCH_LIMIT", "check_module"]
+__all__ = ["FETCH_LIMIT", "check_module", "starts_as_module"]
 
 # Istio's ISTIO_WASM_MAX_BINARY_SIZE_BYTES bounds the tar by default
 # (pilot/pkg/features/pilot.go), Envoy Gateway the module (internal/wasm/imagefetcher.go).
 FETCH_LIMIT: Final = 256 * 1024 * 1024
 _TAR_HEADER: Final = 512
+
+
+def starts_as_module(path: Path) -> bool:
+    """Return whether there is a file that begins as WebAssembly."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
 
 
 def check_module(module: Path) -> int:
