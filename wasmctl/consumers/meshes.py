@@ -24,6 +24,7 @@ __all__ = ["judge_for_mesh"]
 
 # How many names of a layer's files a message has room for.
 _SHOWN: Final = 3
+_ARTIFACT_LAYERS: Final = 2
 
 
 def judge_for_mesh(view: ImageView, consumer: Consumer) -> Judgement:
@@ -38,7 +39,7 @@ def _remarks(view: ImageView, consumer: Consumer, fetched: Fetched) -> Iterator[
         case Outcome.REFUSES:
             yield _explained(view, fetched)
         case Outcome.UNSURE:
-            yield _unsure(fetched, consumer)
+            yield _unsure(fetched)
         case Outcome.ACCEPTS:
             yield from _accepted(view, consumer)
 
@@ -75,6 +76,11 @@ def _details(view: ImageView, id_: str) -> Iterator[str]:
     for number, layer in enumerate(view.layers[:-1], start=1):
         if layer.content is not None and layer.content.found is not None:
             yield f"`{layer.content.found.entry.name}` is in layer {number} of {len(view.layers)}"
+        elif layer.taken_for == MediaType.SOLO_MODULE and len(view.layers) != _ARTIFACT_LAYERS:
+            yield (
+                f"layer {number} of {len(view.layers)} is a raw module, which they take of exactly"
+                " two layers"
+            )
 
 
 def _names(layer: Layer) -> Iterator[str]:
@@ -95,10 +101,10 @@ def _entry(layer: Layer) -> Iterator[str]:
         yield f"`{found.entry.name}` is empty"
 
 
-def _unsure(fetched: Fetched, consumer: Consumer) -> Remark:
+def _unsure(fetched: Fetched) -> Remark:
     return Remark(
         id="image-not-judged",
-        message=f"whether {consumer.name} takes the image cannot be told: {fetched.why}",
+        message=f"whether the image is taken cannot be told: {fetched.why}",
         hint="try it there, or `wasmctl push --from REF REF2 --format oci`, of which it is known",
         source="not tried",
     )
