@@ -186,6 +186,7 @@ class Kept:
         self._folder = folder
         self._advance = advance
         self._held: dict[tuple[str, int], _Held] = {}
+        self._seen: dict[tuple[str, int], Content] = {}
         self.manifest = image.manifest
         self.media_type = image.media_type
         self.digest = image.digest
@@ -202,10 +203,13 @@ class Kept:
             yield stream
 
     def look(self, descriptor: Descriptor) -> Content:
-        """Return what is in a layer."""
-        held = self._hold(descriptor.digest, descriptor.size)
-        with self.open_blob(descriptor.digest, descriptor.size) as stream:
-            return read_content(stream, size=held.size, end=held.end)
+        """Return what is in a layer; of one that is listed twice it is found out once."""
+        key = (descriptor.digest, descriptor.size)
+        if key not in self._seen:
+            held = self._hold(*key)
+            with self.open_blob(*key) as stream:
+                self._seen[key] = read_content(stream, size=held.size, end=held.end)
+        return self._seen[key]
 
     def _path(self, digest: str, size: int) -> Path:
         return self._folder / f"{digest.replace(':', '-')}-{size}"

@@ -1,6 +1,6 @@
 // fetcher reads references from stdin, one a line, fetches each image by go-containerregistry in the
-// steps that Istio's agent takes (facts of istio, pkg/wasm/imagefetcher.go and cache.go), and prints
-// one JSON object a line: {"ref", "error", "size", "sha256"}.
+// steps that Istio's agent takes (istio, pkg/wasm/imagefetcher.go and cache.go), and prints one JSON
+// object a line: {"ref", "error", "size", "sha256"}.
 //
 // It is a restatement of the steps, not Istio's code: what is real in it are go-containerregistry
 // (registry, index, platform, media types, digests), hashicorp/go-multierror and Go's own gzip, tar

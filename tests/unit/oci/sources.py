@@ -13,7 +13,8 @@ from typing import IO
 
 from wasmctl.oci.image import MediaType, digest_of
 
-MODULE = b"\0asm\1\0\0\0" + b"module" * 100
+# Its only section is a custom one of 601 bytes, without a name.
+MODULE = b"\0asm\1\0\0\0" + b"\0\xd9\x04\0" + b"module" * 100
 
 
 @dataclass(frozen=True)
