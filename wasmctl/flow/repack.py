@@ -6,7 +6,6 @@ What only images need is imported where they are made.
 from __future__ import annotations
 
 import contextlib
-import mmap
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -95,17 +94,14 @@ def _repacked(session: Session, request: RepackRequest) -> Iterator[Image]:
     """Yield the new image; its large blobs live as long as the block."""
     from wasmctl.oci.annotations import image_annotations
     from wasmctl.oci.image import package_image
-    from wasmctl.wasm.sections import describe_bytes
+    from wasmctl.wasm.reader import open_module, read_module
 
     created = created_time(session.env)
     with tempfile.TemporaryDirectory(prefix="wasmctl-", dir=session.env.get("TMPDIR")) as folder:
         scratch = Path(folder)
         taken = _take(session, request, scratch / "taken.wasm")
-        with (
-            taken.module.open("rb") as stream,
-            mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as view,
-        ):
-            description = describe_bytes(view, request.source)
+        with open_module(taken.module) as data:
+            info = read_module(data, request.source)
         repository = request.destination.reference.repository
         annotations = image_annotations(
             title=repository.rpartition("/")[2],
