@@ -5,7 +5,7 @@ Words and order: proxy-wasm-cpp-host, src/bytecode_util.cc, src/v8/v8.cc and src
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Final
 
 from wasmctl.hosts.finding import Finding, Severity
@@ -121,9 +121,8 @@ def _check_function(one: Import, has: str | None, host: Host) -> Iterator[Findin
         yield found(_DOUBTED_IMPORT, Severity.WARNING, where=where, name=one)
 
 
-def _is_looked_up(name: str, exported: object, allocator: str | None) -> bool:
+def _is_looked_up(name: str, exported: Container[str], allocator: str | None) -> bool:
     """Return whether the host looks at an export that it knows."""
-    assert isinstance(exported, dict)
     if name in _ALLOCATORS:
         return name == allocator
     if name == "_start":

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from tests.conftest import ROOT
 from wasmctl.errors import UsageError
 from wasmctl.hosts.host import ABIS, releases
 from wasmctl.hosts.targets import KINDS, find_targets, target_names
@@ -102,3 +105,8 @@ def test_hosts_have_what_every_plugin_needs() -> None:
             assert target.host.imports[abi]["env.proxy_log"] == "i32 i32 i32 -> i32"
             assert target.host.exports[abi]["proxy_on_memory_allocate"] == "i32 -> i32"
         assert {"i32", "i64", "f32", "f64"} <= target.host.taken
+
+
+def test_every_measured_release_knows_the_same_abis() -> None:
+    table = json.loads((ROOT / "wasmctl/hosts/measured.json").read_bytes())
+    assert {tuple(one["markers"]) for one in table["profiles"].values()} == {ABIS}
