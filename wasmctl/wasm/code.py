@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from wasmctl.wasm.binary import Cursor, MalformedError, absent, unreadable
@@ -69,22 +69,22 @@ def read_calls(data: bytes | mmap.mmap, info: ModuleInfo) -> tuple[Calls, ...]:
 
 def read_instructions(
     data: bytes | mmap.mmap, info: ModuleInfo, pattern: re.Pattern[bytes]
-) -> Iterator[tuple[int, list[bytes]]]:
+) -> Iterator[tuple[int, Collection[bytes]]]:
     """Yield where each function's body begins, and what a pattern of `instructions` captures in it.
 
-    Of an instruction with a vector (`br_table`, `select` of types, `try_table`) that was not
-    passed, its first byte.
+    What is alike comes once. Of an instruction with a vector (`br_table`, `select` of types,
+    `try_table`) that was not passed, its first byte.
 
     Raises:
         MalformedError: there is something that is no instruction.
     """
     for start, end in _bodies(data, info):
-        found: list[bytes] = []
+        found: dict[bytes, None] = {}
         stop = _scan(data, _pass_locals(data, start, end), end, pattern, found)
         while stop is not None:
             cursor = Cursor(data, stop, end)
             _pass_vector(cursor, len(info.types))
-            found.append(data[stop : stop + 1])
+            found[data[stop : stop + 1]] = None
             stop = _scan(data, cursor.position, end, pattern, found)
         if data[end - 1] != _END:
             raise MalformedError(end, "a function's code has no end")
@@ -96,14 +96,14 @@ def _scan(
     start: int,
     end: int,
     pattern: re.Pattern[bytes],
-    found: list[bytes],
+    found: dict[bytes, None],
 ) -> int | None:
     """Add what is captured to `found`; return where something stands that the pattern is not of."""
     for one in pattern.finditer(data, start, end):
-        if one.lastindex == 1:
-            found.append(one[1])
-        else:
+        captured: bytes | None = one[1]
+        if captured is None:
             return None if one.lastindex is None else one.start(2)
+        found[captured] = None
     return None
 
 
@@ -185,7 +185,7 @@ class _Targets:
         self._types = len(info.types)
         self._known: dict[bytes, int] = {}
 
-    def of(self, instructions: Sequence[bytes], offset: int) -> Calls:
+    def of(self, instructions: Collection[bytes], offset: int) -> Calls:
         """Return what these call, which stand in the body at that offset.
 
         Raises:
@@ -193,10 +193,14 @@ class _Targets:
         """
         if not instructions:
             return _NONE
-        distinct = dict.fromkeys(instructions)
-        functions = [self._index(one, offset) for one in distinct if one[0] in _DIRECT]
-        types = [self._index(one, offset) for one in distinct if one[0] in _INDIRECT]
-        return Calls(tuple(dict.fromkeys(functions)), tuple(dict.fromkeys(types)))
+        functions: dict[int, None] = {}
+        types: dict[int, None] = {}
+        for one in instructions:
+            if one[0] in _DIRECT:
+                functions[self._index(one, offset)] = None
+            elif one[0] in _INDIRECT:
+                types[self._index(one, offset)] = None
+        return Calls(tuple(functions), tuple(types))
 
     def _index(self, instruction: bytes, offset: int) -> int:
         if (index := self._known.get(instruction)) is None:

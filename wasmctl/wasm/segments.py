@@ -6,11 +6,19 @@ https://webassembly.github.io/spec/core/binary/modules.html#element-section
 from __future__ import annotations
 
 import mmap
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from wasmctl.wasm.binary import Cursor, MalformedError, absent, constant_instructions, unreadable
+from wasmctl.wasm.binary import (
+    LEB,
+    Cursor,
+    MalformedError,
+    absent,
+    constant_instructions,
+    unreadable,
+)
 from wasmctl.wasm.info import Kind, ModuleInfo
 
 __all__ = ["Segment", "functions_in_tables", "read_constants", "read_elements"]
@@ -20,6 +28,7 @@ _NOT_ACTIVE, _TABLE_OR_DECLARED, _EXPRESSIONS = 1, 2, 4
 _MOST_ELEMENTS: Final = 10_000_000
 _MOST_DATA: Final = 100_000
 _REF_FUNC: Final = 0xD2
+_AT_A_NUMBER: Final = re.compile(rb"\x00\x41" + LEB + rb"\x0b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +91,9 @@ def functions_in_tables(data: bytes | mmap.mmap, info: ModuleInfo) -> frozenset[
 
 
 def read_constants(data: bytes | mmap.mmap, info: ModuleInfo) -> Iterator[bytes]:
-    """Yield every constant expression: of globals, tables and segments.
+    """Yield the constant expressions of globals, tables and segments.
+
+    But of data in the first memory at a mere number: nearly all are, and Go makes 100,000 of them.
 
     Raises:
         Unreadable: `malformed-module`: the segments are none.
@@ -146,15 +157,22 @@ def _data_constants(data: bytes | mmap.mmap, info: ModuleInfo) -> Iterator[bytes
         return
     cursor = Cursor(data, section.start, section.end)
     for _ in range(cursor.count("segments", _MOST_DATA)):
-        start = cursor.position
-        match cursor.u32():
-            case 0:
-                yield cursor.constant()
-            case 1:
-                pass
-            case 2:
-                cursor.u32()
-                yield cursor.constant()
-            case flags:
-                raise MalformedError(start, f"`{flags:#04x}` is no form of a segment of data")
+        if found := _AT_A_NUMBER.match(data, cursor.position, cursor.end):
+            cursor.position = found.end()
+        else:
+            yield from _data_offset(cursor)
         cursor.skip(cursor.u32())
+
+
+def _data_offset(cursor: Cursor) -> Iterator[bytes]:
+    start = cursor.position
+    match cursor.u32():
+        case 0:
+            yield cursor.constant()
+        case 1:
+            pass
+        case 2:
+            cursor.u32()
+            yield cursor.constant()
+        case flags:
+            raise MalformedError(start, f"`{flags:#04x}` is no form of a segment of data")

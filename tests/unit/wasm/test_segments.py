@@ -80,12 +80,13 @@ def test_constants_are_of_every_section() -> None:
     data = bytes(
         wasmtime.wat2wasm(
             """(module (global i32 (i32.const 1)) (table 2 funcref) (memory 1) (memory 1) (func $f)
-                 (elem (i32.const 2) $f) (data (i32.const 3) "a") (data "b")
+                 (elem (i32.const 2) $f) (data (i32.const 9) "a") (data "b")
+                 (data (i32.add (i32.const 0) (i32.const 3)) "a")
                  (data (memory 1) (i32.const 4) "c"))"""
         )
     )
     found = list(read_constants(data, read_module(data, "x")))
-    assert found == [b"\x41\1", b"\x41\2", b"\x41\3", b"\x41\4"]
+    assert found == [b"\x41\1", b"\x41\2", b"\x41\0\x41\3\x6a", b"\x41\4"]
 
 
 @pytest.mark.parametrize("segment", [b"\3", b"\0\x0b\x05a", b"\1\xff\xff\xff\xff\x0f"])
