@@ -102,6 +102,7 @@ NEEDS: Mapping[str, Callable[[], str]] = {
     "crane": _lacks_program("crane"),
     "skopeo": _lacks_program("skopeo"),
     "apiserver": _lacks_program("kube-apiserver", "etcd", "kubectl"),
+    "staticcheck": _lacks_program("staticcheck"),
     "envoy": _lacks_envoy,
     "root": _lacks_root,
 }

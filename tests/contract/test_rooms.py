@@ -41,6 +41,7 @@ OWNERS = {
     "elftools": ("wasm/lines.py",),
     # Reading with the places of nodes, writing, and reading again to edit in place.
     "yaml": ("cases/yaml.py", "yaml_text.py", "deploy/update.py"),
+    "jsonschema": ("project/configuration_schema.py",),
 }
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 HEAVY = frozenset(
-    {"copier", "docker", "jinja2", "oras", "pydantic", "questionary", "requests", "rich"}
-    | {"tomlkit", "urllib3", "yaml", "http.client", "ssl", "asyncio"}
+    {"copier", "docker", "jinja2", "jsonschema", "oras", "pydantic", "questionary", "requests"}
+    | {"rich", "tomlkit", "urllib3", "yaml", "http.client", "ssl", "asyncio"}
 )
 
 

@@ -19,6 +19,15 @@ pytestmark = pytest.mark.tinygo
 
 OLD, NEW = "0.31.2", "0.39.0"
 SDK = "github.com/tetratelabs/proxy-wasm-go-sdk"
+NEW_SDK = "github.com/proxy-wasm/proxy-wasm-go-sdk"
+# The release of the older SDK from which on it is for TinyGo 0.32 and newer.
+LATER_SDK = {
+    "go.mod": f"module x\n\ngo 1.21\n\nrequire {SDK} v0.24.0\n",
+    "go.sum": (
+        f"{SDK} v0.24.0 h1:Xuwzknb4+OHBSYFXif0aBdV0F4MShL8L5YYFda9uUIs=\n"
+        f"{SDK} v0.24.0/go.mod h1:niJQcnEDtftzrVC0/qqlSs2Kzr1dwb7VxpIPHBO2XXk=\n"
+    ),
+}
 
 
 @pytest.fixture
@@ -66,7 +75,7 @@ def test_a_new_one_builds_a_reactor(build: Builder, tmp_path: Path) -> None:
     use(build, NEW)
     project = scaffold(tmp_path / "auth", "tinygo", tinygo=NEW)
     module = build(project, "tinygo", BuildRequest(locked=True))
-    assert "-target=wasip1 -scheduler=none -buildmode=c-shared main.go" in command(build)
+    assert "-target=wasip1 -scheduler=none -buildmode=c-shared ." in command(build)
     assert module.tools["tinygo"] == NEW
     assert b"_initialize" in content(module)
     assert b".debug_" not in content(module)
@@ -196,7 +205,10 @@ def test_an_sdk_that_does_not_go_with_this_tinygo(
 ) -> None:
     """A project that was begun with another TinyGo: building says how to switch."""
     use(build, version)
-    project = scaffold(tmp_path / "auth", "tinygo", tinygo=NEW if version == OLD else OLD)
+    project = scaffold(tmp_path / "auth", "tinygo", tinygo=OLD)
+    if sdk != "v0.23.0":
+        write(project, LATER_SDK)
+        (project / "gc.go").unlink()
     assert f"{SDK} {sdk}" in (project / "go.mod").read_text()
     with pytest.raises(ToolFailed, match=rf"TinyGo {version} could not compile") as caught:
         build(project, "tinygo")
@@ -220,7 +232,7 @@ def test_a_go_mod_without_the_sdk(build: Builder, tmp_path: Path) -> None:
     (project / "go.mod").write_text("module example.com/auth\n\ngo 1.20\n")
     with pytest.raises(ToolFailed) as caught:
         build(project, "tinygo")
-    assert caught.value.hint == f"`go get {SDK}/proxywasm` adds it to go.mod"
+    assert caught.value.hint == f"`go get {NEW_SDK}/proxywasm` adds it to go.mod"
 
 
 @pytest.mark.parametrize(("version", "sdk"), [(OLD, "v0.23.0"), (NEW, "v0.24.0")])

@@ -85,7 +85,7 @@ def test_saves_are_swapped_in_and_no_request_is_lost(
         slow.start()
         time.sleep(0.2)
 
-        save(folder / "main.go", "deniedStatus = 403", "deniedStatus = 401")
+        save(folder / "main.go", "Status: 403", "Status: 401")
         settled(run, place, 401)
         run.await_event("reloaded")
         assert slow.is_alive()
@@ -93,12 +93,12 @@ def test_saves_are_swapped_in_and_no_request_is_lost(
         slow.join()
         assert late == [(200, "late")]
 
-        save(folder / "main.go", "deniedStatus = 401", "deniedStatus = oops")
+        save(folder / "main.go", "Status: 401", "Status: oops")
         failed = run.await_event("build-failed")
         assert "oops" in str(failed["output"])
         assert ask(place)[0] == 401
 
-        save(folder / "main.go", "deniedStatus = oops", "deniedStatus = 429")
+        save(folder / "main.go", "Status: oops", "Status: 429")
         run.await_event("reloaded")
         assert ask(place)[0] == 429
 
@@ -151,12 +151,12 @@ def test_a_file_that_the_compiler_does_not_read_is_passed_over(
             (folder / "run.err").write_text("x" * size)
             (folder / "main_test.go").write_text("package main\n" + "\n" * size)
             time.sleep(0.8)
-        save(folder / "main.go", "deniedStatus = 403", "deniedStatus = oops")
+        save(folder / "main.go", "Status: 403", "Status: oops")
         run.await_event("build-failed")
         (folder / "run.err").write_text("the error, redirected")
         time.sleep(1)
         # A file that a source begins to embed counts, though it was passed over before.
-        save(folder / "main.go", "deniedStatus = oops", "deniedStatus = 429")
+        save(folder / "main.go", "Status: oops", "Status: 429")
         run.await_event("reloaded")
         save(
             folder / "main.go",

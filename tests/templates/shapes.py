@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from wasmctl.scaffold.apply import apply_scaffold
 from wasmctl.scaffold.scaffold import Answers, plan_scaffold
-from wasmctl.scaffold.template import bundled_templates
+from wasmctl.scaffold.template import bundled_templates, choose_shape
 
 if TYPE_CHECKING:
     from wasmctl.project.settings import ToolchainName
@@ -25,6 +25,11 @@ class Case:
 
     def __str__(self) -> str:
         return f"{self.template.name}-{self.toolchain}{self.tinygo or ''}"
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The template's folders that the project comes from."""
+        return choose_shape(self.template, self.toolchain, self.tinygo).layers
 
     def make(self, folder: Path, name: str = "my-plug-in") -> Path:
         answers = Answers(name=name, toolchain=self.toolchain, tinygo=self.tinygo)

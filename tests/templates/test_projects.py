@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 from tests.templates.shapes import CASES, Case
 
 RUST = [case for case in CASES if case.toolchain == "cargo"]
-GO = [case for case in CASES if case.toolchain != "cargo"]
+# Toolchains that take the same sources need not say the same twice.
+GO = [*{(case.template.name, case.layers): case for case in CASES if case.toolchain != "cargo"}.values()]
 
 Run = Callable[..., str]
 
@@ -45,7 +47,7 @@ def test_a_rust_project_is_formatted_clean_and_tested(case: Case, tmp_path: Path
     run("cargo", "fmt", "--check")
     run("cargo", "clippy", "--locked", "--all-targets", "--", "-D", "warnings")
     run("cargo", "clippy", "--locked", "--target", "wasm32-wasip1", "--", "-D", "warnings")
-    assert "test result: ok. 3 passed" in run("cargo", "test", "--locked")
+    assert re.search(r"test result: ok\. [1-9]", run("cargo", "test", "--locked"))
     assert (project / "Cargo.lock").read_bytes() == lock
 
 
@@ -64,12 +66,14 @@ def test_the_rust_of_the_old_target_name_compiles_it(case: Case, tmp_path: Path,
 
 
 @pytest.mark.go
+@pytest.mark.staticcheck
 @pytest.mark.parametrize("case", GO, ids=str)
 def test_a_go_project_is_formatted_clean_and_tested(case: Case, tmp_path: Path, run: Run) -> None:
     project = case.make(tmp_path / "p")
     module = [(project / name).read_bytes() for name in ("go.mod", "go.sum")]
     assert run("gofmt", "-l", ".") == ""
     run("go", "vet", "./...")
+    run("staticcheck", "./...")
     # As on a machine without a C compiler.
     run("go", "test", "./...", CGO_ENABLED="0")
     assert [(project / name).read_bytes() for name in ("go.mod", "go.sum")] == module
@@ -82,7 +86,7 @@ def test_no_project_makes_go_fetch_another_go(case: Case, tmp_path: Path, run: R
     text = (case.make(tmp_path / "p") / "go.mod").read_text()
     assert "toolchain" not in text
     # The Go below 0.31.2's TinyGo is at most 1.22, that below 0.39's at most 1.25.
-    newest = {"go": (1, 24), "tinygo": (1, 22)}[case.toolchain]
+    newest = (1, 22) if case.tinygo == "0.31.2" else (1, 24)
     needed = text.partition("\ngo ")[2].split()[0].split(".")
     assert (int(needed[0]), int(needed[1])) <= newest
     assert run("go", "list", "-m", GOTOOLCHAIN="local") == "my-plug-in\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import subprocess
 import tomllib
@@ -17,6 +18,7 @@ import yaml
 
 from tests.conftest import ROOT
 from tests.templates.shapes import CASES, Case
+from wasmctl.cases.load import load_cases
 from wasmctl.cli.app import make_app
 from wasmctl.console import Console
 from wasmctl.project.layers import file_layer, merge
@@ -27,14 +29,15 @@ from wasmctl.scaffold.scaffold import plan_adoption
 EVERYWHERE = {
     ".gitignore",
     "README.md",
-    "tests/header-auth.cases.yaml",
+    "config.schema.json",
     "tests/wasmctl-cases.schema.json",
     "wasmctl.schema.json",
     "wasmctl.toml",
 }
-GO = {"go.mod", "go.sum", "main.go", "main_test.go"}
+RUST = {"Cargo.lock", "Cargo.toml", "src/config.rs", "src/lib.rs"}
+GO = {"config.go", "go.mod", "go.sum", "main.go", "main_test.go"}
 TREES = {
-    "header-auth-cargo": {"Cargo.lock", "Cargo.toml", "src/lib.rs"},
+    "header-auth-cargo": RUST,
     "header-auth-go": GO,
     "header-auth-tinygo0.39.0": GO,
     "header-auth-tinygo0.31.2": GO | {"gc.go"},
@@ -56,7 +59,8 @@ def test_every_shape_has_its_golden_tree() -> None:
 def test_a_shape_makes_its_golden_tree(case: Case, tmp_path: Path) -> None:
     project = case.make(tmp_path / "p")
     made = {str(path.relative_to(project)) for path in project.rglob("*") if path.is_file()}
-    assert made == EVERYWHERE | TREES[str(case)]
+    cases = f"tests/{case.template.name}.cases.yaml"
+    assert made == EVERYWHERE | {cases} | TREES[str(case)]
 
 
 @each_shape
@@ -69,7 +73,9 @@ def test_nothing_is_left_of_the_template_language(case: Case, tmp_path: Path) ->
             assert "\n\n\n" not in path.read_text()
 
 
-@each_shape
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.template.name == "header-auth"], ids=str
+)
 def test_the_answer_to_a_refused_request_stands_near_the_top(case: Case, tmp_path: Path) -> None:
     project = case.make(tmp_path / "p")
     source = project / ("src/lib.rs" if case.toolchain == "cargo" else "main.go")
@@ -126,6 +132,42 @@ def test_the_first_line_of_the_settings_names_the_schema_that_lies_beside(
         jsonschema.validate(tomllib.loads(settings), schema)
 
 
+def configuration_schema(project: Path) -> Any:
+    schema = json.loads((project / "config.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return schema
+
+
+@each_shape
+def test_the_schema_of_the_configuration_takes_the_example_and_the_defaults(
+    case: Case, tmp_path: Path
+) -> None:
+    project = case.make(tmp_path / "p")
+    schema = configuration_schema(project)
+    settings = tomllib.loads(uncommented((project / "wasmctl.toml").read_text()))
+    assert settings["plugin"]["config"] == settings["deploy"]["config"] != {}
+    jsonschema.validate(settings["plugin"]["config"], schema)
+    jsonschema.validate(settings["deploy"]["config"], schema)
+    for key, described in schema["properties"].items():
+        assert described["description"].endswith("."), key
+        if "default" in described:
+            jsonschema.validate({key: described["default"]}, schema)
+
+
+@each_shape
+def test_schema_and_cases_agree_on_what_is_a_bad_configuration(
+    case: Case, tmp_path: Path
+) -> None:
+    project = case.make(tmp_path / "p")
+    accepts = jsonschema.Draft202012Validator(configuration_schema(project)).is_valid
+    refused = {
+        item.name: item.expect.load_refused
+        for item in load_cases(project / f"tests/{case.template.name}.cases.yaml").cases
+        if accepts(json.loads(item.plugin.configuration or "{}")) == item.expect.load_refused
+    }
+    assert refused == {}
+
+
 def named_schema(cases: str, files: Mapping[str, str]) -> Any:
     """Return the schema that a case file's first line names, of the files beside it."""
     first, _, _ = cases.partition("\n")
@@ -139,7 +181,7 @@ def test_the_first_line_of_the_cases_names_the_schema_that_lies_beside(
 ) -> None:
     project = case.make(tmp_path / "p")
     schema = (project / "tests/wasmctl-cases.schema.json").read_text()
-    text = (project / "tests/header-auth.cases.yaml").read_text()
+    text = (project / f"tests/{case.template.name}.cases.yaml").read_text()
     described = named_schema(text, {"tests/wasmctl-cases.schema.json": schema})
     jsonschema.validate(yaml.safe_load(text), described)
 
@@ -151,13 +193,15 @@ def test_at_least_three_cases_are_declared(case: Case, tmp_path: Path) -> None:
     cases = yaml.safe_load(paths[0].read_text())["cases"]
     assert len(cases) >= 3
     assert len({item["name"] for item in cases}) == len(cases)
-    assert all({"request", "expect"} <= set(item) for item in cases)
+    assert all({"request", "steps", "expect"} & set(item) for item in cases)
 
 
 @each_shape
 def test_the_readme_names_commands_that_exist(case: Case, tmp_path: Path) -> None:
     readme = (case.make(tmp_path / "p") / "README.md").read_text()
-    assert len(re.findall(r"^\| `", readme, re.MULTILINE)) == 7
+    assert len(re.findall(r"^\| `(?:wasmctl|cargo|go) ", readme, re.MULTILINE)) == 6
+    # One screen.
+    assert len(readme.splitlines()) <= 50
     app = make_app(Console(out=io.StringIO(), err=io.StringIO()))
     verbs = {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
     named = set(re.findall(r"`wasmctl ([a-z]+)", readme))

@@ -7,8 +7,9 @@ anything is built or started.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wasmctl.cases.model import Case, CaseFile, Plugin
@@ -17,6 +18,7 @@ from wasmctl.flow.build import build_all, tell_as_it_stands
 from wasmctl.paths import relative, sha256_of
 from wasmctl.project.case_files import digest_cases, find_case_files
 from wasmctl.project.configuration import plugin_configuration
+from wasmctl.project.configuration_schema import check_configuration, read_schema
 from wasmctl.project.record import note_test
 from wasmctl.toolchain.module import BuildRequest
 
@@ -110,7 +112,9 @@ def _plan(project: Project, session: Session, request: ProveRequest) -> Trial:
     files = _load(project, session)
     declared = bool(files)
     if not declared and not request.names:
-        loads = Case(name="loads", line=1, plugin=_default(project))
+        default = _default(project)
+        check_configuration(project, default.configuration, place="`[plugin] config`")
+        loads = Case(name="loads", line=1, plugin=default)
         files = (CaseFile(path=project.folder, cases=(loads,)),)
     chosen = _choose(files, request.names)
     return Trial(
@@ -130,9 +134,28 @@ def _load(project: Project, session: Session) -> tuple[CaseFile, ...]:
     from wasmctl.cases.load import load_cases
 
     plugin = _default(project)
-    return tuple(
-        load_cases(path, plugin=plugin, shown=str(relative(path, session.cwd))) for path in paths
-    )
+    shown = {path: str(relative(path, session.cwd)) for path in paths}
+    files = tuple(load_cases(path, plugin=plugin, shown=shown[path]) for path in paths)
+    _check_configurations(project, files, shown)
+    return files
+
+
+def _check_configurations(
+    project: Project, files: Sequence[CaseFile], shown: Mapping[Path, str]
+) -> None:
+    """Refuse cases whose configuration does not fit, but those that want it refused.
+
+    Raises:
+        UsageError: the first case with such a configuration.
+    """
+    schema = read_schema(project)
+    if schema is None:
+        return
+    for file in files:
+        for case in file.cases:
+            if not case.expect.load_refused:
+                place = f"{shown[file.path]}:{case.line}: the configuration of `{case.name}`"
+                schema.check(case.plugin.configuration, place=place)
 
 
 def _default(project: Project) -> Plugin:

@@ -77,6 +77,8 @@ class PluginSettings:
     """Configuration for `run` and `test`: text, or a table that becomes JSON."""
     config_file: str | None = None
     """The same in a file beside wasmctl.toml."""
+    config_schema: str | None = None
+    """JSON Schema of it; `config.schema.json` where there is one. Empty: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

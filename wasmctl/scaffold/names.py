@@ -26,7 +26,10 @@ struct super trait true try type typeof unsafe unsized use virtual where while y
 # Crates of the compiler and cargo's own folders (cargo's util/restricted_names.rs).
 _CARGO: Final = "alloc core proc-macro std test build deps examples incremental"
 # What the templates' Cargo.lock holds: two packages of one name would not go into it.
-_CRATES: Final = "allocator-api2 equivalent foldhash hashbrown log proxy-wasm"
+_CRATES: Final = """
+allocator-api2 equivalent foldhash hashbrown itoa log memchr proc-macro2 proxy-wasm quote serde
+serde_core serde_derive serde_json syn unicode-ident zmij
+"""
 # `go list std` without those that have a slash: the go command calls a module of such a name an
 # ambiguous import. And the words that it gives a meaning of their own.
 _GO: Final = """

@@ -13,6 +13,7 @@ from wasmctl.scaffold.plan import ScaffoldPlan, compare
 from wasmctl.scaffold.render import RenderedFile, render_folder, render_layers
 from wasmctl.scaffold.template import (
     DEFAULT_TEMPLATE,
+    EXAMPLE_CONFIG,
     Template,
     choose_shape,
     language_of,
@@ -66,8 +67,14 @@ def plan_scaffold(
         return compare(folder, files, force=force)
     shape = choose_shape(template, answers.toolchain, answers.tinygo)
     layers = [shared_layer("settings"), shared_layer("project"), shared_layer("cases")]
+    layers += [shared_layer(name) for name in shape.shared]
     layers += [template.folder / name for name in shape.layers]
-    known = {**answers.data, **_known(answers), "needs": shape.needs}
+    known = {
+        **answers.data,
+        **_known(answers),
+        "needs": shape.needs,
+        "config": template.config,
+    }
     files = (*render_layers(layers, known), _schema_file())
     return compare(folder, files, force=force)
 
@@ -97,6 +104,7 @@ def _known(answers: Answers) -> dict[str, object]:
         "toolchain": toolchain or "",
         "tinygo": answers.tinygo or "",
         "adopted": False,
+        "config": EXAMPLE_CONFIG,
     }
 
 

@@ -19,6 +19,7 @@ from wasmctl.project.settings import ToolchainName
 
 __all__ = [
     "DEFAULT_TEMPLATE",
+    "EXAMPLE_CONFIG",
     "LANGUAGES",
     "Language",
     "Shape",
@@ -35,7 +36,7 @@ __all__ = [
 ]
 
 Language = Literal["rust", "go"]
-SharedLayer = Literal["settings", "project", "adopted", "cases"]
+SharedLayer = Literal["settings", "project", "adopted", "cases", "cargo", "go"]
 LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 # A language's first toolchain is its default.
 _TOOLCHAINS: Final[Mapping[Language, tuple[ToolchainName, ...]]] = {
@@ -43,7 +44,9 @@ _TOOLCHAINS: Final[Mapping[Language, tuple[ToolchainName, ...]]] = {
     "go": ("go", "tinygo"),
 }
 _NAMES: Final[tuple[ToolchainName, ...]] = get_args(ToolchainName)
+_SHARED: Final[tuple[SharedLayer, ...]] = get_args(SharedLayer)
 DEFAULT_TEMPLATE: Final = "header-auth"
+EXAMPLE_CONFIG: Final = '{ header = "allow" }'
 _FILE_NAME: Final = "template.toml"
 
 
@@ -54,12 +57,14 @@ class Shape:
     Args:
         toolchain: what compiles it.
         layers: its folders below the template's, the later over the earlier.
+        shared: layers of all templates that it takes, below its own.
         needs: what has to be there to build it, for people.
         tinygo_below: the TinyGo release from which on it no longer works.
     """
 
     toolchain: ToolchainName
     layers: tuple[str, ...]
+    shared: tuple[SharedLayer, ...] = ()
     needs: str = ""
     tinygo_below: str | None = None
 
@@ -72,12 +77,14 @@ class Template:
         name: how it was asked for.
         folder: where it lies.
         description: one line.
+        config: what its configuration looks like in wasmctl.toml, as an example.
         shapes: its variants; none where it is a plain folder.
     """
 
     name: str
     folder: Path
     description: str
+    config: str = EXAMPLE_CONFIG
     shapes: tuple[Shape, ...] = ()
 
     @property
@@ -102,7 +109,8 @@ def shared_layer(name: SharedLayer) -> Path:
 
     Args:
         name: `settings`: wasmctl.toml; `project`: what a new project gets beside it; `adopted`:
-            what an existing one gets; `cases`: what lies beside a first case file, for editors.
+            what an existing one gets; `cases`: what lies beside a first case file, for editors;
+            `cargo`, `go`: the dependencies of the bundled templates.
     """
     return templates_folder() / "_shared" / name
 
@@ -149,6 +157,7 @@ def read_template(folder: Path, *, name: str) -> Template:
         shapes = tuple(_read_shape(folder, shape) for shape in document["shape"])
         _check_bounds(shapes)
         description = str(document["description"])
+        config = str(document.get("config", EXAMPLE_CONFIG))
     except (ValueError, KeyError, TypeError) as error:
         reason = f"no `{error.args[0]}`" if isinstance(error, KeyError) else str(error)
         raise UsageError(
@@ -156,7 +165,7 @@ def read_template(folder: Path, *, name: str) -> Template:
             f"the template's `{_FILE_NAME}` is wrong: {reason}",
             hint="it needs a `description` and a `[[shape]]` with `toolchain` and `layers` each",
         ) from None
-    return Template(name=name, folder=folder, description=description, shapes=shapes)
+    return Template(name=name, folder=folder, description=description, config=config, shapes=shapes)
 
 
 def _check_bounds(shapes: Sequence[Shape]) -> None:
@@ -177,12 +186,16 @@ def _read_shape(folder: Path, shape: Mapping[str, object]) -> Shape:
         inside = (folder / str(layer)).resolve()
         if not inside.is_dir() or not inside.is_relative_to(folder.resolve()):
             raise ValueError(f"no folder `{layer}` in it")
+    shared = shape.get("shared", [])
+    if not isinstance(shared, Sequence) or not set(shared) <= set(_SHARED):
+        raise ValueError(f"`shared` is a list of {', '.join(f'`{name}`' for name in _SHARED)}")
     below = shape.get("tinygo-below")
     if below is not None:
         _release(str(below))
     return Shape(
         toolchain=toolchain,
         layers=tuple(str(layer) for layer in layers),
+        shared=tuple(name for name in _SHARED if name in shared),
         needs=str(shape.get("needs", "")),
         tinygo_below=None if below is None else str(below),
     )

@@ -1,32 +1,53 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/proxytest"
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
 )
 
-// request sends the headers of one request through the plug-in, in an emulated proxy.
-func request(t *testing.T, headers [][2]string) (proxytest.HostEmulator, uint32, types.Action) {
+// start gives the plug-in a configuration, in an emulated proxy.
+func start(t *testing.T, config string) (proxytest.HostEmulator, types.OnPluginStartStatus) {
 	t.Helper()
-	host, reset := proxytest.NewHostEmulator(
-		proxytest.NewEmulatorOption().WithVMContext(&vmContext{}))
+	host, reset := proxytest.NewHostEmulator(proxytest.NewEmulatorOption().
+		WithVMContext(&vmContext{}).
+		WithPluginConfiguration([]byte(config)))
 	t.Cleanup(reset)
+	return host, host.StartPlugin()
+}
+
+// request sends the headers of one request through the plug-in.
+func request(t *testing.T, config string, headers [][2]string) (proxytest.HostEmulator, uint32, types.Action) {
+	t.Helper()
+	host, started := start(t, config)
+	if started != types.OnPluginStartStatusOK {
+		t.Fatalf("the configuration was refused: %q", host.GetErrorLogs())
+	}
 	id := host.InitializeHttpContext()
 	return host, id, host.CallOnRequestHeaders(id, headers, true)
 }
 
 func TestTheValuePasses(t *testing.T) {
-	host, id, action := request(t, [][2]string{{"allow", "true"}})
-	if action != types.ActionContinue {
-		t.Errorf("the request was held back: %v", action)
-	}
-	if response := host.GetSentLocalResponse(id); response != nil {
-		t.Errorf("the plug-in answered itself: %v", response)
-	}
-	if logs := host.GetInfoLogs(); len(logs) != 1 || logs[0] != "allowed" {
-		t.Errorf("got the log %q", logs)
+	for name, test := range map[string]struct{ config, header, value string }{
+		"without a configuration":     {"", "allow", "true"},
+		"with an empty one":           {"{}", "allow", "true"},
+		"with one that says all":      {`{"header": "X-Token", "value": "open sesame"}`, "x-token", "open sesame"},
+		"with one that says a little": {`{"header": "x-token"}`, "x-token", "true"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			host, id, action := request(t, test.config, [][2]string{{test.header, test.value}})
+			if action != types.ActionContinue {
+				t.Errorf("the request was held back: %v", action)
+			}
+			if response := host.GetSentLocalResponse(id); response != nil {
+				t.Errorf("the plug-in answered itself: %v", response)
+			}
+			if logs := host.GetInfoLogs(); len(logs) != 1 || logs[0] != "allowed" {
+				t.Errorf("got the log %q", logs)
+			}
+		})
 	}
 }
 
@@ -39,7 +60,7 @@ func TestAnythingElseIsDenied(t *testing.T) {
 		"odd bytes":      {{"allow", "\xff"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			host, id, action := request(t, headers)
+			host, id, action := request(t, "", headers)
 			if action != types.ActionPause {
 				t.Errorf("the request went on: %v", action)
 			}
@@ -47,10 +68,45 @@ func TestAnythingElseIsDenied(t *testing.T) {
 			if response == nil {
 				t.Fatal("no answer was sent")
 			}
-			if response.StatusCode != deniedStatus || string(response.Data) != deniedBody {
+			if response.StatusCode != defaults.Status || string(response.Data) != defaults.Body {
 				t.Errorf("got %d %q", response.StatusCode, response.Data)
 			}
 			if logs := host.GetInfoLogs(); len(logs) != 1 || logs[0] != "denied" {
+				t.Errorf("got the log %q", logs)
+			}
+		})
+	}
+}
+
+func TestTheAnswerIsAsConfigured(t *testing.T) {
+	host, id, _ := request(t, `{"status": 401, "body": "Who are you?"}`, nil)
+	response := host.GetSentLocalResponse(id)
+	if response == nil || response.StatusCode != 401 || string(response.Data) != "Who are you?" {
+		t.Errorf("got %v", response)
+	}
+}
+
+func TestABadConfigurationIsRefusedWithTheReason(t *testing.T) {
+	for config, reason := range map[string]string{
+		`allow`:                   "invalid character",
+		`["x-token"]`:             "cannot unmarshal array",
+		`{"header": "x"`:          "unexpected EOF",
+		`{"header": 7}`:           "header",
+		`{"heder": "x"}`:          `unknown field "heder"`,
+		`{"header": "two words"}`: "`header` is no name",
+		`{"header": ""}`:          "`header` is no name",
+		`{"value": ""}`:           "`value` is empty",
+		`{"status": 200}`:         "`status` is not between",
+		`{"status": -1}`:          "status",
+		`{} {}`:                   "something stands behind",
+	} {
+		t.Run(config, func(t *testing.T) {
+			host, started := start(t, config)
+			if started != types.OnPluginStartStatusFailed {
+				t.Fatal("it was taken")
+			}
+			logs := host.GetErrorLogs()
+			if len(logs) != 1 || !strings.HasPrefix(logs[0], "configuration refused: ") || !strings.Contains(logs[0], reason) {
 				t.Errorf("got the log %q", logs)
 			}
 		})

@@ -11,6 +11,7 @@ from typing import Final
 
 from wasmctl import process
 from wasmctl.project.configuration import configuration_file, plugin_configuration
+from wasmctl.project.configuration_schema import schema_file
 from wasmctl.project.layers import FILE_NAME
 from wasmctl.project.project import Project
 from wasmctl.session import Session
@@ -186,9 +187,9 @@ class Rebuilder:
         return look
 
     def _find(self, project: Project) -> SourceTree:
-        named = configuration_file(project)
+        named = (configuration_file(project), schema_file(project))
         settings = project.folder / FILE_NAME
-        files = (settings, *self._files, *([] if named is None else [named]))
+        files = (settings, *self._files, *(path for path in named if path is not None))
         if self._compiles:
             return find_sources(project, files=files)
         return SourceTree(folders=(), files=(project.module, *files))

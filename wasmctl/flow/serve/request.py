@@ -11,6 +11,7 @@ from wasmctl.errors import Unreadable
 from wasmctl.flow.serve.log import LogLevel
 from wasmctl.paths import sha256_of
 from wasmctl.project.configuration import plugin_configuration, read_configuration
+from wasmctl.project.configuration_schema import check_configuration
 from wasmctl.project.project import Project
 
 __all__ = ["HOST", "ServeRequest", "Served"]
@@ -49,11 +50,17 @@ class ServeRequest:
         """Return what the plug-in is configured with.
 
         Raises:
-            UsageError: a file cannot be read.
+            UsageError: a file cannot be read, or the project's schema does not take it.
         """
+        text: str | None
         if self.text is not None:
-            return self.text
-        return plugin_configuration(project) if self.file is None else read_configuration(self.file)
+            text, place = self.text, "`--config`"
+        elif self.file is not None:
+            text, place = read_configuration(self.file), f"`{self.file}`"
+        else:
+            text, place = plugin_configuration(project), "`[plugin] config`"
+        check_configuration(project, text, place=place)
+        return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
