@@ -94,7 +94,11 @@ def test_a_folder_name_that_is_no_text_is_taken_too(
 
 
 def test_the_tinygo_at_hand_decides_and_is_recorded(wasmctl: CommandLine, tmp_path: Path) -> None:
-    for release, sdk in (("0.31.2", "v0.23.0"), ("0.39.0", "v0.24.0")):
+    sdks = {
+        "0.31.2": "tetratelabs/proxy-wasm-go-sdk v0.23",
+        "0.39.0": "proxy-wasm/proxy-wasm-go-sdk v",
+    }
+    for release, sdk in sdks.items():
         tinygo = tmp_path / f"tinygo-{release}"
         tinygo.write_text(f"#!/bin/sh\necho tinygo version {release} linux/amd64 using go 1.22\n")
         tinygo.chmod(0o755)
@@ -103,7 +107,7 @@ def test_the_tinygo_at_hand_decides_and_is_recorded(wasmctl: CommandLine, tmp_pa
             env={"WASMCTL_TINYGO": str(tinygo)},
         )  # fmt: skip
         assert said.code == 0
-        assert f"proxy-wasm-go-sdk {sdk}" in (tmp_path / release / "go.mod").read_text()
+        assert f"github.com/{sdk}" in (tmp_path / release / "go.mod").read_text()
         assert f"TinyGo {release}" in (tmp_path / release / "wasmctl.toml").read_text()
 
 
@@ -114,7 +118,7 @@ def test_without_a_tinygo_the_newest_is_assumed_and_said(
     said = wasmctl("init", "x", "--toolchain", "tinygo", cwd=tmp_path, env=env)
     assert said.code == 0
     assert "no TinyGo at hand: the project is written for the newest" in said.err
-    assert "v0.24.0" in (tmp_path / "x/go.mod").read_text()
+    assert "/proxy-wasm/proxy-wasm-go-sdk v" in (tmp_path / "x/go.mod").read_text()
 
 
 @pytest.mark.parametrize(
@@ -202,6 +206,11 @@ class TestAdoption:
     def project(self, wasmctl: CommandLine, tmp_path: Path) -> Path:
         folder = tmp_path / "hello"
         assert wasmctl("init", folder, "--toolchain", "tinygo", cwd=tmp_path).code == 0
+        # Of this SDK only TinyGo makes anything.
+        sdk = (
+            "module hello\n\ngo 1.21\n\nrequire github.com/tetratelabs/proxy-wasm-go-sdk v0.24.0\n"
+        )
+        (folder / "go.mod").write_text(sdk)
         for name in ("wasmctl.toml", "wasmctl.schema.json"):
             (folder / name).unlink()
         for path in (folder / "tests").iterdir():

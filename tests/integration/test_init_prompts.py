@@ -47,6 +47,10 @@ def ended(child: pexpect.spawn) -> tuple[int | None, str]:
 
 def test_what_no_flag_says_is_asked_and_the_flags_are_shown(spawn: Spawn, tmp_path: Path) -> None:
     child = spawn("init", "My_Plug")
+    child.expect("Template")
+    # The first is what every example shows.
+    child.expect("header-auth")
+    child.send(ENTER)
     child.expect("Language")
     child.send(DOWN + ENTER)
     child.expect("Toolchain")
@@ -56,12 +60,13 @@ def test_what_no_flag_says_is_asked_and_the_flags_are_shown(spawn: Spawn, tmp_pa
     child.send(ENTER)
     code, rest = ended(child)
     assert code == 0
-    assert "`wasmctl init My_Plug --language go --toolchain go --name my-plug`" in rest
+    flags = "--template header-auth --language go --toolchain go --name my-plug"
+    assert f"`wasmctl init My_Plug {flags}`" in rest
     assert "module my-plug\n" in (tmp_path / "My_Plug/go.mod").read_text()
 
 
 def test_the_flags_shown_do_the_same_without_questions(spawn: Spawn, tmp_path: Path) -> None:
-    child = spawn("init", "one", "--language", "rust")
+    child = spawn("init", "one", "--template", "header-auth", "--language", "rust")
     child.expect("Name")
     child.send("-x" + ENTER)
     code, rest = ended(child)
@@ -72,7 +77,7 @@ def test_the_flags_shown_do_the_same_without_questions(spawn: Spawn, tmp_path: P
 
 
 def test_a_name_is_judged_as_it_is_typed(spawn: Spawn, tmp_path: Path) -> None:
-    child = spawn("init", "x", "--toolchain", "cargo")
+    child = spawn("init", "x", "--template", "header-auth", "--toolchain", "cargo")
     child.expect("Name")
     child.send("_1")
     child.expect("lower-case letters")
@@ -87,6 +92,7 @@ def test_a_name_is_judged_as_it_is_typed(spawn: Spawn, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "question", "keys"),
     [
+        (None, "Template", CTRL_C),
         ((), "Language", CTRL_C),
         (("--language", "go"), "Toolchain", CTRL_C),
         (("--language", "rust"), "Name", CTRL_C),
@@ -94,9 +100,10 @@ def test_a_name_is_judged_as_it_is_typed(spawn: Spawn, tmp_path: Path) -> None:
     ],
 )
 def test_a_question_that_is_left_writes_nothing(
-    spawn: Spawn, tmp_path: Path, flags: tuple[str, ...], question: str, keys: str
+    spawn: Spawn, tmp_path: Path, flags: tuple[str, ...] | None, question: str, keys: str
 ) -> None:
-    child = spawn("init", "x", *flags)
+    given = () if flags is None else ("--template", "header-auth", *flags)
+    child = spawn("init", "x", *given)
     child.expect(question)
     child.send(keys)
     code, rest = ended(child)
@@ -119,14 +126,15 @@ def test_nothing_is_asked_where_nobody_is_to_be_asked(
 
 
 def test_nothing_is_asked_where_flags_say_all(spawn: Spawn) -> None:
-    code, said = ended(spawn("init", "x", "--language", "rust", "--name", "y"))
+    flags = ("--template", "header-auth", "--language", "rust", "--name", "y")
+    code, said = ended(spawn("init", "x", *flags))
     assert code == 0
     assert "next time" not in said
 
 
 def test_results_stay_apart_from_questions(spawn: Spawn, tmp_path: Path) -> None:
     """With stdout in a file the questions are on stderr, which is still the terminal."""
-    script = f"{WASMCTL} init x --language rust > listed"
+    script = f"{WASMCTL} init x --template header-auth --language rust > listed"
     child = pexpect.spawn(
         "/bin/sh", ["-c", script], cwd=tmp_path, env=spawn("--version").env, encoding="utf-8",
         timeout=20,

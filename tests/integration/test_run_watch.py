@@ -137,7 +137,9 @@ def test_a_changed_configuration_is_loaded(tmp_path: Path, user_env: dict[str, s
         run.await_event("reloaded")
         (folder / "wasmctl.toml").write_text("[plugin]\nnome = 1\n")
         assert run.await_event("build-failed")["code"] == "unknown-key"
-        (folder / "wasmctl.toml").write_text('[plugin]\nconfig = "text"\n')
+        (folder / "wasmctl.toml").write_text("[plugin]\nconfig = {heder = 1}\n")
+        assert run.await_event("build-failed")["code"] == "bad-configuration"
+        (folder / "config.schema.json").write_text("{}")
         run.await_event("reloaded")
 
 

@@ -18,17 +18,27 @@ RELEASES = ("1.40", "1.36")
 _MARKS = {"cargo": pytest.mark.cargo, "go": pytest.mark.go, "tinygo": pytest.mark.tinygo}
 
 
+# Of one template that Rust's other target does as well.
+_OTHER_TARGET = [case for case in CASES if str(case) == "prime-token-cargo"]
+
+
 @pytest.mark.parametrize(
-    "case", [pytest.param(case, id=str(case), marks=_MARKS[case.toolchain]) for case in CASES]
+    ("case", "target"),
+    [
+        pytest.param(case, target, id=f"{case}{target}", marks=_MARKS[case.toolchain])
+        for cases, target in ((CASES, ""), (_OTHER_TARGET, "wasm32-unknown-unknown"))
+        for case in cases
+    ],
 )
 def test_every_case_passes(
-    case: Case, tmp_path: Path, wasmctl: CommandLine, pytestconfig: pytest.Config
+    case: Case, target: str, tmp_path: Path, wasmctl: CommandLine, pytestconfig: pytest.Config
 ) -> None:
     project = case.make(tmp_path / "p")
     env = {
         "CARGO_TARGET_DIR": str(pytestconfig.cache.mkdir("cargo-target")),
         # The Envoys' cache, and TinyGo's: nobody gains by filling them again.
         "XDG_CACHE_HOME": str(ENVOY_CACHE),
+        "WASMCTL_BUILD_TARGET": target,
     }
     if case.tinygo is not None:
         env["WASMCTL_TINYGO"] = f"/opt/tinygo-{case.tinygo}/bin/tinygo"
@@ -39,7 +49,9 @@ def test_every_case_passes(
         re.findall(r"^- name: ", next(project.glob("tests/*.yaml")).read_text(), re.MULTILINE)
     )
     assert said.out.splitlines()[-1].startswith(f"{declared * len(RELEASES)} passed, ")
-    notes = json.loads((project / "dist/plugin.json").read_text())["tests"]
+    record = json.loads((project / "dist/plugin.json").read_text())
+    assert target in {"", record["module"]["target"]}
+    notes = record["tests"]
     assert {(note["asked"], note["passed"], note["failed"]) for note in notes} == {
         (release, declared, 0) for release in RELEASES
     }

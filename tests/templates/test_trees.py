@@ -41,6 +41,9 @@ TREES = {
     "header-auth-go": GO,
     "header-auth-tinygo0.39.0": GO,
     "header-auth-tinygo0.31.2": GO | {"gc.go"},
+    "prime-token-cargo": RUST | {"src/prime.rs"},
+    "prime-token-go": GO | {"prime.go", "prime_test.go"},
+    "prime-token-tinygo0.39.0": GO | {"prime.go", "prime_test.go"},
 }
 
 each_shape = pytest.mark.parametrize("case", CASES, ids=str)

@@ -256,11 +256,13 @@ def _data(pairs: list[str]) -> dict[str, str]:
 
 def _ask_template(wanted: _Wanted) -> _Wanted:
     from wasmctl.cli.ask import ask_choice
-    from wasmctl.scaffold.template import bundled_templates
+    from wasmctl.scaffold.template import DEFAULT_TEMPLATE, bundled_templates
 
-    templates = {template.name: template.description for template in bundled_templates()}
-    if wanted.template is not None or len(templates) < 2:
+    if wanted.template is not None:
         return wanted
+    described = {template.name: template.description for template in bundled_templates()}
+    # The first is what Enter alone takes.
+    templates = {DEFAULT_TEMPLATE: described.pop(DEFAULT_TEMPLATE), **described}
     return replace(wanted, template=ask_choice("Template", templates))
 
 
@@ -270,6 +272,8 @@ def _ask_rest(wanted: _Wanted, template: Template, own_name: str) -> _Wanted:
     from wasmctl.scaffold.names import name_problem
     from wasmctl.scaffold.template import toolchains_for
 
+    if wanted.toolchain is None and wanted.language is None and len(template.languages) == 1:
+        wanted = replace(wanted, language=template.languages[0])
     if wanted.language is None and wanted.toolchain is None:
         languages = dict.fromkeys(template.languages, "")
         wanted = replace(wanted, language=ask_choice("Language", languages))

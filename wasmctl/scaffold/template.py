@@ -215,7 +215,7 @@ def language_of(toolchain: ToolchainName) -> Language:
 def choose_toolchain(
     template: Template, *, language: Language | None, toolchain: ToolchainName | None
 ) -> ToolchainName:
-    """Return the toolchain that was asked for, or the language's default.
+    """Return the toolchain that was asked for, or the default of the language, or of the only one.
 
     Raises:
         UsageError: neither was given, the two contradict each other, or the template has no such
@@ -227,6 +227,8 @@ def choose_toolchain(
             f"the toolchain `{toolchain}` does not compile {language}",
             hint=f"leave out `--language`: `--toolchain {toolchain}` says it",
         )
+    if toolchain is None and language is None and len(template.languages) == 1:
+        language = template.languages[0]
     if toolchain is None and language is None:
         choices = " or ".join(f"`--language {item}`" for item in template.languages)
         raise UsageError("no-language", "which language is not said", hint=f"add {choices}")

@@ -84,9 +84,22 @@ def test_what_a_template_does_not_offer_is_refused(template: Template) -> None:
         choose_toolchain(template, language="rust", toolchain=None)
     with pytest.raises(UsageError, match="does not compile rust"):
         choose_toolchain(template, language="rust", toolchain="go")
+
+
+def test_the_only_language_need_not_be_said(template: Template, tmp_path: Path) -> None:
+    assert choose_toolchain(template, language=None, toolchain=None) == "go"
+    rust = '[[shape]]\ntoolchain = "cargo"\nlayers = ["rust"]\n'
+    (tmp_path / "two").mkdir()
+    two = template_of(tmp_path / "two", SHAPES + rust, "go", "new", "old", "oldest", "rust")
     with pytest.raises(UsageError) as caught:
-        choose_toolchain(template, language=None, toolchain=None)
-    assert (caught.value.code, caught.value.hint) == ("no-language", "add `--language go`")
+        choose_toolchain(two, language=None, toolchain=None)
+    hint = "add `--language rust` or `--language go`"
+    assert (caught.value.code, caught.value.hint) == ("no-language", hint)
+
+
+def test_layers_of_all_templates_are_taken_where_a_shape_names_them(tmp_path: Path) -> None:
+    text = "description = 'x'\n[[shape]]\ntoolchain = 'go'\nlayers = ['go']\nshared = ['go']"
+    assert template_of(tmp_path, text, "go").shapes[0].shared == ("go",)
 
 
 @pytest.mark.parametrize(
@@ -100,6 +113,10 @@ def test_what_a_template_does_not_offer_is_refused(template: Template) -> None:
         ("description = 'x'\n[[shape]]\ntoolchain = 'make'\nlayers = ['go']", "`make`"),
         ("description = 'x'\n[[shape]]\ntoolchain = 'go'\nlayers = ['..']", "`..`"),
         ("description = 'x'\n[[shape]]\ntoolchain = 'go'\nlayers = ['nope']", "`nope`"),
+        (
+            "description = 'x'\n[[shape]]\ntoolchain = 'go'\nlayers = ['go']\nshared = ['nope']",
+            "`shared` is a list of",
+        ),
         (
             "description = 'x'\n[[shape]]\ntoolchain = 'tinygo'\nlayers = ['go']\n"
             "tinygo-below = '0.30'",
