@@ -22,6 +22,7 @@ from wasmctl.project.configuration import (
     read_configuration,
     settings_configuration,
 )
+from wasmctl.project.configuration_schema import check_configuration
 from wasmctl.project.layers import setting_place
 from wasmctl.session import Session
 
@@ -167,7 +168,17 @@ def _flag(name: str) -> str:
 
 
 def _configuration(subject: Subject, request: ManifestRequest) -> tuple[str | None, str]:
-    """Return the plug-in's configuration as a proxy hands it over, and where it was given."""
+    """Return the plug-in's configuration as a proxy hands it over, and where it was given.
+
+    Raises:
+        UsageError: it cannot be read, or the plug-in's schema does not take it.
+    """
+    text, place = _given_configuration(subject, request)
+    check_configuration(subject.settings.plugin, subject.folder, text, place=place)
+    return text, place
+
+
+def _given_configuration(subject: Subject, request: ManifestRequest) -> tuple[str | None, str]:
     if request.text is not None:
         return request.text, "`--config`"
     if request.file is not None:

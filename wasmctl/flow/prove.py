@@ -113,7 +113,9 @@ def _plan(project: Project, session: Session, request: ProveRequest) -> Trial:
     declared = bool(files)
     if not declared and not request.names:
         default = _default(project)
-        check_configuration(project, default.configuration, place="`[plugin] config`")
+        settings = project.settings.plugin
+        place = "`[plugin] config`"
+        check_configuration(settings, project.folder, default.configuration, place=place)
         loads = Case(name="loads", line=1, plugin=default)
         files = (CaseFile(path=project.folder, cases=(loads,)),)
     chosen = _choose(files, request.names)
@@ -148,7 +150,7 @@ def _check_configurations(
     Raises:
         UsageError: the first case with such a configuration.
     """
-    schema = read_schema(project)
+    schema = read_schema(project.settings.plugin, project.folder)
     if schema is None:
         return
     for file in files:

@@ -19,7 +19,7 @@ from wasmctl.errors import UsageError
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
-    from wasmctl.project.project import Project
+    from wasmctl.project.settings import PluginSettings
 
 __all__ = ["ConfigurationSchema", "check_configuration", "read_schema", "schema_file"]
 
@@ -120,41 +120,44 @@ class ConfigurationSchema:
         return (*told[:_MOST], *([f"and {more} more"] if more > 0 else []))
 
 
-def check_configuration(project: Project, text: str | None, *, place: str) -> None:
-    """Refuse a configuration that the project's schema does not take; without one take all.
+def check_configuration(
+    plugin: PluginSettings, folder: Path, text: str | None, *, place: str
+) -> None:
+    """Refuse a configuration that the plug-in's schema does not take; without one take all.
 
     Args:
-        project: whose plug-in it is for.
+        plugin: the settings, which may name the schema.
+        folder: the project's absolute folder.
         text: the configuration as the proxy hands it over; None: there is none.
         place: where it stands, for people: "`[deploy] config`".
 
     Raises:
         UsageError: it does not fit, or the schema cannot be read.
     """
-    schema = read_schema(project)
+    schema = read_schema(plugin, folder)
     if schema is not None:
         schema.check(text, place=place)
 
 
-def schema_file(project: Project) -> Path | None:
+def schema_file(plugin: PluginSettings, folder: Path) -> Path | None:
     """Return the absolute file of the schema, where the project has one or names one."""
-    named = project.settings.plugin.config_schema
+    named = plugin.config_schema
     if named is not None:
-        return project.folder / named if named else None
-    usual = project.folder / _FILE_NAME
+        return folder / named if named else None
+    usual = folder / _FILE_NAME
     return usual if usual.is_file() else None
 
 
-def read_schema(project: Project) -> ConfigurationSchema | None:
+def read_schema(plugin: PluginSettings, folder: Path) -> ConfigurationSchema | None:
     """Return the schema of the project's configuration; None where it has none.
 
     Raises:
         UsageError: it cannot be read, or is no JSON Schema.
     """
-    path = schema_file(project)
+    path = schema_file(plugin, folder)
     if path is None:
         return None
-    name = project.settings.plugin.config_schema or _FILE_NAME
+    name = plugin.config_schema or _FILE_NAME
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:

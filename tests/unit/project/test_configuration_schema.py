@@ -16,8 +16,7 @@ from wasmctl.project.configuration_schema import (
     read_schema,
     schema_file,
 )
-from wasmctl.project.project import Project
-from wasmctl.project.settings import PluginSettings, Settings
+from wasmctl.project.settings import PluginSettings
 
 SCHEMA = {
     "type": "object",
@@ -45,9 +44,8 @@ SCHEMA = {
 }
 
 
-def project(folder: Path, named: str | None = None) -> Project:
-    settings = Settings(plugin=PluginSettings(config_schema=named))
-    return Project(folder=folder, name="p", settings=settings, toolchain="cargo")
+def naming(file: str | None) -> PluginSettings:
+    return PluginSettings(config_schema=file)
 
 
 def problems(text: str | None, document: Any = SCHEMA) -> list[str]:
@@ -154,14 +152,14 @@ def test_older_drafts_are_read_as_what_they_are() -> None:
 
 
 def test_the_schema_is_the_file_of_the_usual_name_or_the_one_that_is_named(tmp_path: Path) -> None:
-    assert schema_file(project(tmp_path)) is None
-    assert read_schema(project(tmp_path)) is None
-    check_configuration(project(tmp_path), "whatever", place="it")
+    assert schema_file(naming(None), tmp_path) is None
+    assert read_schema(naming(None), tmp_path) is None
+    check_configuration(naming(None), tmp_path, "whatever", place="it")
     usual = tmp_path / "config.schema.json"
     usual.write_text("{}")
-    assert schema_file(project(tmp_path)) == usual
-    assert schema_file(project(tmp_path, "schemas/own.json")) == tmp_path / "schemas/own.json"
-    assert schema_file(project(tmp_path, "")) is None
+    assert schema_file(naming(None), tmp_path) == usual
+    assert schema_file(naming("schemas/own.json"), tmp_path) == tmp_path / "schemas/own.json"
+    assert schema_file(naming(""), tmp_path) is None
 
 
 @pytest.mark.parametrize(
@@ -176,14 +174,15 @@ def test_a_schema_that_cannot_be_read(content: bytes | None, why: str, tmp_path:
     if content is not None:
         (tmp_path / "own.json").write_bytes(content)
     with pytest.raises(UsageError, match=why) as caught:
-        check_configuration(project(tmp_path, "own.json"), "{}", place="it")
+        check_configuration(naming("own.json"), tmp_path, "{}", place="it")
     assert "`own.json`" in caught.value.message
 
 
 def test_the_error_names_the_place_what_is_wrong_and_the_schema(tmp_path: Path) -> None:
     (tmp_path / "config.schema.json").write_text(json.dumps(SCHEMA))
+    place = "`[deploy] config`"
     with pytest.raises(UsageError) as caught:
-        check_configuration(project(tmp_path), '{"status": 7}', place="`[deploy] config`")
+        check_configuration(naming(None), tmp_path, '{"status": 7}', place=place)
     assert caught.value.code == "bad-configuration"
     assert caught.value.message == (
         "`[deploy] config` does not fit `config.schema.json`:\n"

@@ -187,7 +187,10 @@ class Rebuilder:
         return look
 
     def _find(self, project: Project) -> SourceTree:
-        named = (configuration_file(project), schema_file(project))
+        named = (
+            configuration_file(project),
+            schema_file(project.settings.plugin, project.folder),
+        )
         settings = project.folder / FILE_NAME
         files = (settings, *self._files, *(path for path in named if path is not None))
         if self._compiles:

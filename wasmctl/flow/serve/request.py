@@ -59,7 +59,7 @@ class ServeRequest:
             text, place = read_configuration(self.file), f"`{self.file}`"
         else:
             text, place = plugin_configuration(project), "`[plugin] config`"
-        check_configuration(project, text, place=place)
+        check_configuration(project.settings.plugin, project.folder, text, place=place)
         return text
 
 
