@@ -72,12 +72,11 @@ def register(app: typer.Typer) -> None:
 def _modules(
     names: list[str] | None, session: Session, options: RegistryOptions
 ) -> Iterator[tuple[NamedModule, ...]]:
-    from wasmctl.flow.backtraces import module_here, named_module
-
     if names is None:
-        here = module_here(session)
-        yield () if here is None else (here,)
+        yield ()
         return
+    from wasmctl.flow.backtraces import named_module
+
     with tempfile.TemporaryDirectory(prefix="wasmctl-") as scratch:
         yield tuple(named_module(name, session, options, Path(scratch)) for name in names)
 
@@ -89,7 +88,7 @@ def _result(explained: Explained, modules: tuple[NamedModule, ...], session: Ses
         raise UsageError(
             "no-log", "the log is empty", hint="see that what should write it does, and where to"
         )
-    told = _with_backtraces(explained, modules)
+    told = _with_backtraces(explained, modules, session)
     if explained.interrupted:
         session.console.error("interrupted: what had been read by then is explained", None)
     interrupted = ErrorItem(code="interrupted", message="interrupted")
@@ -108,13 +107,13 @@ def _result(explained: Explained, modules: tuple[NamedModule, ...], session: Ses
 
 
 def _with_backtraces(
-    explained: Explained, modules: tuple[NamedModule, ...]
+    explained: Explained, modules: tuple[NamedModule, ...], session: Session
 ) -> list[tuple[Incident, Backtrace | None]]:
     if not any(incident.trap for incident in explained.incidents):
         return [(incident, None) for incident in explained.incidents]
-    from wasmctl.flow.backtraces import open_programs, trace
+    from wasmctl.flow.backtraces import module_here, open_programs, trace
 
-    with open_programs(modules) as opened:
+    with open_programs(modules or module_here(session)) as opened:
         return [
             (incident, None if incident.trap is None else trace(incident.trap, opened))
             for incident in explained.incidents

@@ -51,16 +51,16 @@ class _Opened:
     program: Program = field(repr=False)
 
 
-def module_here(session: Session) -> NamedModule | None:
-    """Return what the project here has built last; None where there is none."""
+def module_here(session: Session) -> tuple[NamedModule, ...]:
+    """Return what the project here has built last; nothing where there is none."""
     from wasmctl.project.load import project_folder
 
     try:
         path = project_folder(None, session) / _MODULE
     except UsageError:
-        return None
+        return ()
     name = str(relative(path, session.cwd))
-    return NamedModule(path=path, name=name, asked=False) if path.is_file() else None
+    return (NamedModule(path=path, name=name, asked=False),) if path.is_file() else ()
 
 
 def named_module(

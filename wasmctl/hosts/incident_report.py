@@ -50,7 +50,8 @@ def report_incident(
         whole: whether all lines of the log and all functions are shown.
         style: how text is put in styles.
     """
-    whose = f"  {style(_shown(incident.plugin), 'bold')}" if incident.plugin else ""
+    subject = incident.plugin or incident.module
+    whose = f"  {style(_shown(subject), 'bold')}" if subject else ""
     yield f"{style(incident.id, 'red', 'bold')}{whose}"
     yield f"  {_shown(incident.message)}"
     if incident.fault is not None:
@@ -75,6 +76,7 @@ def incident_data(incident: Incident, backtrace: Backtrace | None = None) -> dic
         "hint": incident.hint,
         "fault": None if incident.fault is None else incident.fault.value,
         "plugin": incident.plugin,
+        "module": incident.module,
         "count": incident.count,
         "requests": incident.requests,
         "first_line": incident.first_line,

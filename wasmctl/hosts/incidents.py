@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final
 
@@ -40,10 +40,20 @@ _AT_START: Final = frozenset(
 )
 # Records that tell all in one.
 _ALONE: Final = re.compile(
-    r"annot fetch Wasm module|error in converting the wasm|error in applying failopen rbac"
-    r"|Attempted call to restricted|Wasm remote code fetch is unstable|Using deprecated option"
+    r"error in applying failopen rbac|Attempted call to restricted"
+    r"|Wasm remote code fetch is unstable|Using deprecated option"
 )
-_FETCH: Final = re.compile(r"annot fetch Wasm module|error in converting the wasm")
+# Of Istio's agent: pkg/wasm/convert.go.
+_FETCH: Final = re.compile(
+    r"annot fetch Wasm module (?P<module>\S+):(?: |\Z)|error in converting the wasm config to"
+    r" local: (?!cannot fetch Wasm module \S+: )"
+)
+_INSTEAD: Final = re.compile(r"\s*\.? applying (?P<what>deny|allow) RBAC filter")
+_MEANWHILE: Final = {
+    "deny": "; until it is there, the proxy denies requests (403)",
+    "allow": "; until it is there, the proxy lets requests pass without the plug-in",
+    "": "",
+}
 # An access log's words for requests that a plug-in, or its absence, has ended.
 _ANSWERED: Final = re.compile(
     r"wasm_fail_stream|rbac_access_denied_matched_policy\[none\]|\bNFCF\b"
@@ -75,6 +85,7 @@ class Incident:
         hint: the thing to do.
         fault: whose it is; None where that is not known.
         plugin: its name; empty where the log does not tell.
+        module: where its module was to come from; empty where it is not about that.
         count: how often it happened.
         requests: how many requests were answered with an error after it, as far as the log says so
             and nothing else had happened by then.
@@ -92,6 +103,7 @@ class Incident:
     hint: str
     fault: Fault | None
     plugin: str
+    module: str
     count: int
     requests: int
     first_line: int
@@ -111,6 +123,7 @@ class _Tally:
     first: LogRecord
     last: LogRecord
     plugin: str
+    module: str = ""
     trap: Trap | None = None
     lines: tuple[tuple[int, str], ...] = ()
     count: int = 0
@@ -143,6 +156,7 @@ class _Tally:
             else found.hint,
             fault=None if found is None else found.fault,
             plugin=self.plugin,
+            module=self.module,
             count=self.count,
             requests=self.requests,
             first_line=min([self.first.first, *(number for number, _ in self.lines)]),
@@ -235,12 +249,16 @@ class Incidents:
             cause.last = record
 
     def _judge(self, record: LogRecord) -> None:
+        if fetch := _FETCH.search(record.message):
+            tally = self._tally(
+                _explain_fetch(record.message), Episode(records=[record]), fetch["module"] or ""
+            )
+            self._fetches[record.origin] = self._latest[record.origin] = tally
+            return
         if _ALONE.search(record.message):
-            tally = self._tally(explain([record.message]), Episode(records=[record]))
+            self._tally(explain([record.message]), Episode(records=[record]))
             if record.message.startswith(RESTRICTED):
                 self._thread(record).recent.append(record)
-            elif _FETCH.search(record.message):
-                self._fetches[record.origin] = self._latest[record.origin] = tally
             return
         part, plugin = part_of(record.message)
         if part is None:
@@ -280,18 +298,18 @@ class Incidents:
             quoted = f"last words: {words}" + (f" (`{place}`)" if place else "")
             self._tally(explain([quoted]), Episode(before=[said], records=[said]))
 
-    def _tally(self, found: Explanation | None, episode: Episode) -> _Tally:
+    def _tally(self, found: Explanation | None, episode: Episode, module: str = "") -> _Tally:
         first = episode.records[0]
         plugin = episode.speaker(self.plugins)
         restricted = found is not None and found.id == "capability-restricted"
         key = (
             "" if found is None else found.id,
-            "" if restricted else plugin,
+            module or ("" if restricted else plugin),
             _NUMBER.sub("#", first.message if found is None else found.message),
         )
         tally = self._tallies.get(key)
         if tally is None:
-            tally = _Tally(explanation=found, first=first, last=first, plugin=plugin)
+            tally = _Tally(explanation=found, first=first, last=first, plugin=plugin, module=module)
             tally.show(episode)
             if len(self._tallies) < _MOST_INCIDENTS:
                 self._tallies[key] = tally
@@ -318,6 +336,16 @@ def find_incidents(records: Iterable[LogRecord]) -> tuple[Incident, ...]:
 def _explain(messages: tuple[str, ...]) -> Explanation | None:
     """Explain what may come again word by word."""
     return explain(messages)
+
+
+def _explain_fetch(message: str) -> Explanation | None:
+    """Explain why a module was not fetched, and say what the agent has the proxy do instead."""
+    instead = _INSTEAD.search(message)
+    found = explain([_INSTEAD.sub("", message)])
+    if found is None:
+        return None
+    meanwhile = _MEANWHILE[instead["what"] if instead else ""]
+    return replace(found, message=f"{found.message}{meanwhile}")
 
 
 def _weight(incident: Incident) -> tuple[int, int]:

@@ -150,7 +150,31 @@ def test_a_denial_after_a_failed_fetch_is_its_consequence() -> None:
     (incident,) = incidents(FETCH, FETCH, DENIED, DENIED, DENIED)
     assert incident.fault is Fault.IMAGE
     assert (incident.count, incident.requests) == (2, 3)
-    assert "oci://r.example/auth:1" in incident.message
+    assert incident.module == "oci://r.example/auth:1"
+    assert incident.message.endswith("; until it is there, the proxy denies requests (403)")
+    (open_,) = incidents(FETCH.replace("applying deny", "applying allow"))
+    assert open_.message.endswith("the proxy lets requests pass without the plug-in")
+
+
+def test_modules_that_are_not_fetched_for_the_same_reason_are_told_apart() -> None:
+    found = incidents(FETCH, FETCH.replace("auth:1", "limit:1"))
+    assert [one.module for one in found] == ["oci://r.example/auth:1", "oci://r.example/limit:1"]
+
+
+def test_what_istio_writes_on_several_lines_is_one_reason() -> None:
+    """An image that is in neither of the two forms: an error for each."""
+    (incident,) = incidents(
+        FETCH.partition("could not fetch Wasm OCI")[0]
+        + "could not fetch Wasm binary: the given image is in invalid format as an OCI image: 2"
+        " errors occurred:",
+        "\t* could not parse as compat variant: invalid media type application/wasm (expect"
+        " application/vnd.oci.image.layer.v1.tar+gzip)",
+        "\t* could not parse as oci variant: number of layers must be 2 but got 1",
+        "",
+        ". applying deny RBAC filter",
+    )
+    assert (incident.id, incident.last_line) == ("image-of-cncf", 5)
+    assert "denies requests" in incident.message
 
 
 def test_a_denial_alone_may_have_another_reason() -> None:
