@@ -109,7 +109,7 @@ _PROXY: Final = (
         " or the agent that fetches modules for it, did not send it in time",
         hint="look in the agent's log for a module that is still being fetched, and in the control"
         " plane's for the plug-in's object; large modules and slow registries take longer than"
-        " the 15 s that a proxy waits",
+        " a proxy waits (`initial_fetch_timeout`)",
         fault=Fault.IMAGE,
         source="envoy, extensions/config_subscription/grpc/grpc_subscription_impl.cc; read, not"
         " provoked",
