@@ -271,6 +271,12 @@ BROKEN: Mapping[str, Broken] = {
         spec={"selector": {"matchLabels": {"a": "b" * 64}}},
         theirs="may not be more than 63 bytes",
     ),
+    "4097 labels": Broken(
+        settings={"selector": {f"l{n}": "x" for n in range(4097)}},
+        ours="`--selector`: 4097 labels, and 4096 are the most",
+        spec={"selector": {"matchLabels": {f"l{n}": "x" for n in range(4097)}}},
+        theirs="must have at most 4096 items",
+    ),
     "a label that is none": Broken(
         settings={"selector": {"app": "my shop"}},
         ours="`deploy.selector.app` must be a label's value",

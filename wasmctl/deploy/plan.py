@@ -35,6 +35,7 @@ TARGET_GROUPS: Final[Mapping[str, str]] = {
     "ServiceEntry": "networking.istio.io",
 }
 _MODES: Final = ("CLIENT", "SERVER", "CLIENT_AND_SERVER")
+_MOST_LABELS: Final = 4096
 _MOST_TARGETS: Final = 16
 _MOST_VARIABLES: Final = 256
 _TARGET_HINT: Final = 'write it like `target-refs = [{kind = "Gateway", name = "front"}]`'
@@ -67,6 +68,11 @@ def plan_deployment(
         message = f"{place('selector')} and {place('target_refs')} at once: a mesh takes one"
         hint = "keep `selector` for sidecars and gateways, `target-refs` for waypoints"
         raise UsageError("bad-config", message, hint=hint)
+    if len(settings.selector) > _MOST_LABELS:
+        message = (
+            f"{place('selector')}: {len(settings.selector)} labels, and {_MOST_LABELS} are the"
+        )
+        raise UsageError("bad-config", f"{message} most", hint="a few labels tell workloads apart")
     _check_variables(settings, place)
     if image.digest is None:
         raise AssertionError("an image without a digest is not deployed")
