@@ -212,6 +212,14 @@ TWO = "[deploy]\nselector = {app = 'x'}\ntarget-refs = [{kind = 'Gateway', name 
         ("", ["--image", "x:1"], "`x:1` is no image reference: it names no registry"),
         ("", ["--image", "https://ghcr.io/acme/x:1"], "`https://` is no part of one"),
         ("", ["--kind", "envoy", "--kind", "wasmplugin"], "`envoy` is a file for Envoy"),
+        ("", ["--port", "80"], "`--port` means nothing to `wasmplugin`"),
+        ("", ["--module", "x"], "`--module` means nothing to `wasmplugin`"),
+        ("", ["--kind", "envoy", "--phase", "AUTHN"], "`--phase` means nothing to `envoy`"),
+        (
+            "",
+            ["--kind", "pull-secret", "--name", "x", "--config", "{}"],
+            "`--config` means nothing to `pull-secret`",
+        ),
     ],
 )
 def test_what_no_mesh_would_take_is_refused_where_it_was_given(
@@ -280,6 +288,8 @@ def test_several_plug_ins_and_kinds_come_in_a_stable_order(
     ]
     one = wasmctl("manifest", "b", "a", "--name", "x", "--image", IMAGE, cwd=tmp_path)
     assert (one.code, "one `--image` for 2 plug-ins" in one.err) == (2, True)
+    two = wasmctl("manifest", "b", "a", "--kind", "envoy", "--module", "x", cwd=tmp_path)
+    assert (two.code, "is one file for one plug-in, and not for 2" in two.err) == (2, True)
     for name in ("b", "a"):
         (tmp_path / name / "wasmctl.toml").write_text("deploy.name = 'same'")
     two = wasmctl("manifest", "b", "a", cwd=tmp_path)
@@ -353,6 +363,7 @@ def test_a_file_under_gitops_is_changed_at_its_image_alone(
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
+        (["--config", "{}"], "`--update` changes the image alone, and not what `--config` says"),
         (["--phase", "AUTHZ"], "`--update` changes the image alone, and not what `--phase` says"),
         (["--kind", "envoy"], "`--update` changes the image of an object, and `envoy` has none"),
         (["--name", "other"], "has `WasmPlugin header-auth`: the object is not there"),

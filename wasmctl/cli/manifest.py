@@ -162,10 +162,18 @@ def register(app: typer.Typer) -> None:
             "run.upstream": upstream,
             "run.port": port,
         }
+        others = {
+            "config": config,
+            "config_file": config_file,
+            "module": module,
+            "allow_temporary": allow_temporary or None,
+        }
         _check_flags(config, config_file, output, update)
         request = ManifestRequest(
             kinds=tuple(kinds or ()),
-            given=frozenset(flag for flag, value in flags.items() if value is not None),
+            given=frozenset(
+                flag for flag, value in {**flags, **others}.items() if value is not None
+            ),
             text=config,
             file=None if config_file is None else Path(session.cwd, config_file),
             options=registry_options(

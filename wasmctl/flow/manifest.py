@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wasmctl.deploy.kinds import (
     DEFAULT_KIND,
     ENVOY,
+    KIND_NAMES,
     OBJECT_KINDS,
     PULL_SECRET,
     check_kinds,
@@ -27,6 +28,7 @@ from wasmctl.project.layers import setting_place
 from wasmctl.session import Session
 
 if TYPE_CHECKING:
+    from wasmctl.deploy.kind import ObjectKind
     from wasmctl.deploy.update import Updated
     from wasmctl.oci.credentials import Credentials
     from wasmctl.oci.options import RegistryOptions
@@ -36,13 +38,26 @@ if TYPE_CHECKING:
 __all__ = ["Manifest", "ManifestRequest", "make_manifests", "plan_update"]
 
 
+# Flags that kinds have a use for, besides those of every object: settings by dotted name, others as
+# they are.
+_CONFIG: Final = frozenset({"config", "config_file"})
+_OF_SECRET: Final = frozenset(
+    {"deploy.name", "deploy.namespace", "deploy.pull_secret", "allow_temporary"}
+)
+_OF_ENVOY: Final = _CONFIG | {
+    *("deploy.fail_strategy", "deploy.type", "deploy.plugin_name", "deploy.env", "deploy.host_env"),
+    *("run.upstream", "run.port", "module"),
+}
+_OF_UPDATE: Final = frozenset({"deploy.name", "deploy.namespace"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestRequest:
     """What is to be written.
 
     Args:
         kinds: those of the command line; empty: `[deploy] kind` of each plug-in.
-        given: dotted names of the settings that flags gave.
+        given: the flags that were given, settings by dotted name.
         text: the plug-in's configuration; None: that of `file`, else the settings'.
         file: an absolute file with the plug-in's configuration.
         options: how a registry is spoken to, and as whom.
@@ -91,14 +106,19 @@ def make_manifests(
     Raises:
         WasmctlError: settings that a mesh would not take, no digest, no credentials.
     """
+    kinds = {subject: _kinds(subject, request) for subject in subjects}
+    asked = {kind for names in kinds.values() for kind in names}
+    if ENVOY in asked and len(subjects) > 1:
+        message = f"`{ENVOY}` is one file for one plug-in, and not for {len(subjects)}"
+        raise UsageError("usage", message, hint="write them in several runs")
+    _check_given(request.given, asked)
     made = [
         manifest
-        for subject in subjects
-        for kind in _kinds(subject, request)
-        for manifest in _make(kind, subject, session, request)
+        for subject, names in kinds.items()
+        for manifest in _make(names, subject, session, request)
     ]
-    kinds = [PULL_SECRET, *OBJECT_KINDS, ENVOY]
-    return tuple(_unique(sorted(made, key=lambda manifest: kinds.index(manifest.kind))))
+    ordered = sorted(made, key=lambda manifest: KIND_NAMES.index(manifest.kind))
+    return tuple(_unique(ordered))
 
 
 def _kinds(subject: Subject, request: ManifestRequest) -> tuple[str, ...]:
@@ -108,16 +128,34 @@ def _kinds(subject: Subject, request: ManifestRequest) -> tuple[str, ...]:
     return check_kinds([kind or DEFAULT_KIND], setting_place("deploy.kind", flags=request.given))
 
 
+def _check_given(given: Collection[str], kinds: Collection[str]) -> None:
+    """Refuse flags that none of the kinds has a use for.
+
+    Raises:
+        UsageError: the first of them.
+    """
+    objects = frozenset(name for name in given if name.startswith("deploy.")) | _CONFIG
+    uses = dict.fromkeys(OBJECT_KINDS, objects) | {PULL_SECRET: _OF_SECRET, ENVOY: _OF_ENVOY}
+    useless = set(given).difference(*(uses[kind] for kind in kinds))
+    for name in sorted(useless):
+        listed = " and ".join(f"`{kind}`" for kind in KIND_NAMES if kind in kinds)
+        message = f"{_flag(name)} means nothing to {listed}"
+        hint = f"leave it out; it is for `--kind {ENVOY}`" if name in _OF_ENVOY else "leave it out"
+        raise UsageError("usage", message, hint=hint)
+
+
 def _make(
-    kind: str, subject: Subject, session: Session, request: ManifestRequest
+    kinds: Sequence[str], subject: Subject, session: Session, request: ManifestRequest
 ) -> Iterator[Manifest]:
-    match kind:
-        case "pull-secret":
+    # Once for all kinds: a tag may move meanwhile.
+    image = cache(lambda: image_of(subject, session, request.options))
+    for kind in kinds:
+        if kind == PULL_SECRET:
             yield _secret(subject, session, request)
-        case "envoy":
+        elif kind == ENVOY:
             yield _plain_envoy(subject, request)
-        case _:
-            yield _object(kind, subject, session, request)
+        else:
+            yield _object(OBJECT_KINDS[kind], image(), subject, session, request)
 
 
 def _unique(manifests: Sequence[Manifest]) -> Iterator[Manifest]:
@@ -134,24 +172,29 @@ def _unique(manifests: Sequence[Manifest]) -> Iterator[Manifest]:
             raise UsageError("same-name", message, hint=hint)
 
 
-def _object(name: str, subject: Subject, session: Session, request: ManifestRequest) -> Manifest:
+def _object(
+    kind: ObjectKind,
+    image: Reference,
+    subject: Subject,
+    session: Session,
+    request: ManifestRequest,
+) -> Manifest:
     from wasmctl.deploy.notices import notices_of
     from wasmctl.deploy.plan import object_name, plan_deployment
 
-    kind, settings = OBJECT_KINDS[name], subject.settings.deploy
-    image = image_of(subject, session, request.options)
+    settings = subject.settings.deploy
     deployment = plan_deployment(
         settings,
         name=settings.name or object_name(subject.name),
         namespace=settings.namespace or kind.namespace,
         image=image,
         config=_config(subject, request),
-        place=partial(_place, request),
+        place=lambda key: setting_place(f"deploy.{key}", flags=request.given),
     )
     for notice in notices_of(deployment, kind, image, subject.settings.plugin.targets):
         session.console.warn(f"{kind.kind} {deployment.name}: {notice}")
     return Manifest(
-        kind=name,
+        kind=kind.name,
         name=deployment.name,
         namespace=deployment.namespace,
         document=kind.make(deployment),
@@ -159,12 +202,9 @@ def _object(name: str, subject: Subject, session: Session, request: ManifestRequ
     )
 
 
-def _place(request: ManifestRequest, key: str) -> str:
-    return setting_place(f"deploy.{key}", flags=request.given)
-
-
 def _flag(name: str) -> str:
-    return setting_place(name, flags={name})
+    """Return how a flag is typed, be it a setting's or not."""
+    return setting_place(name, flags={name}) if "." in name else f"`--{name.replace('_', '-')}`"
 
 
 def _configuration(subject: Subject, request: ManifestRequest) -> tuple[str | None, str]:
@@ -251,10 +291,10 @@ def _object_namespace(subject: Subject, request: ManifestRequest) -> str:
 
 def _secret_name(subject: Subject, request: ManifestRequest) -> str:
     settings = subject.settings.deploy
-    if set(request.kinds) == {PULL_SECRET} and "deploy.name" in request.given:
+    alone = _kinds(subject, request) == (PULL_SECRET,)
+    if alone and "deploy.name" in request.given:
         return str(settings.name)
     if settings.pull_secret is None:
-        alone = set(_kinds(subject, request)) == {PULL_SECRET}
         flag = "--name" if alone else "--pull-secret"
         hint = f"name it: `{flag} NAME`, or `[deploy] pull-secret` in wasmctl.toml"
         raise UsageError("no-name", "the Secret has no name", hint=hint)
@@ -301,7 +341,7 @@ def plan_update(
         if kind not in OBJECT_KINDS:
             message = f"`--update` changes the image of an object, and `{kind}` has none"
             raise UsageError("usage", message, hint="leave out `--kind`, or `--update`")
-    for name in sorted(request.given - {"deploy.name", "deploy.namespace"}):
+    for name in sorted(request.given - _OF_UPDATE):
         message = f"`--update` changes the image alone, and not what {_flag(name)} says"
         raise UsageError("usage", message, hint="change that in the file itself")
     text = _read_text(path, shown)

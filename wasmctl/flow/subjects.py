@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Subject", "find_subjects", "image_of", "repository_of"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Subject:
     """A plug-in to be deployed.
 
