@@ -31,6 +31,8 @@ _NO_NAMES: Final = Rule(
     " `-ldflags=-s`, TinyGo without `-no-debug`, `wasm-opt -g`",
     source="host, src/v8/v8.cc, getFailMessage: the backtrace",
 )
+# TinyGo exports all of them; other languages that export `malloc` free what it gave.
+_TINYGO_ALLOCATORS: Final = ("malloc", "calloc", "realloc")
 _TWO_ALLOCATORS: Final = Rule(
     id="allocators-two",
     message="the module exports `malloc` beside `proxy_on_memory_allocate`: the host calls the"
@@ -59,8 +61,7 @@ def check_build(info: ModuleInfo) -> Iterator[Finding]:
         yield found(_DEBUG, Severity.WARNING, share=share, size=size, how=how)
     if not info.has_names:
         yield found(_NO_NAMES, Severity.WARNING)
-    exported = info.exported_functions
-    if "malloc" in exported and "proxy_on_memory_allocate" in exported:
+    if {*_TINYGO_ALLOCATORS, "proxy_on_memory_allocate"} <= {*info.exported_functions}:
         yield found(_TWO_ALLOCATORS, Severity.WARNING, where="export malloc")
 
 

@@ -20,6 +20,10 @@ WASI = "wasi_snapshot_preview1"
 TICK = Import("env", "proxy_set_tick_period_milliseconds", "i32 -> i32")
 PREAD = Import(WASI, "fd_pread", "i32 i32 i32 i64 i32 -> i32")
 NAMES = custom("name", b"")
+OF_TINYGO = [
+    Function("malloc", "i32 -> i32", [number(0)]),
+    *(Function(name, "i32 i32 -> i32", [number(0)]) for name in ("calloc", "realloc")),
+]
 # What is said of a running plug-in only, or of a configuration.
 LATER = ("vm-start-refused", "configuration-refused", "empty-module")
 # Whether code is valid is the engine's to tell; the others check knows better.
@@ -138,7 +142,7 @@ def test_the_first_marker_that_is_known_counts() -> None:
         (plain(memories=[limits(1, 2, flags=2)]), "memory-shared"),
         (plain(memories=[limits(1, flags=4)]), "memory-wide"),
         (plain(hidden=[Function("s")], start="s"), "start-section"),
-        (plain(functions=[Function("malloc", "i32 -> i32", [number(0)])]), "allocators-two"),
+        (plain(functions=OF_TINYGO), "allocators-two"),
         (plain(last=[custom(".debug_info", bytes(500))]), "debug-information"),
         (plain(), "no-names"),
     ],
@@ -160,6 +164,11 @@ def test_what_loads_is_a_warning(module: bytes, id_: str) -> None:
 )
 def test_types_that_end_the_proxy_are_errors(module: bytes) -> None:
     assert errors(module, "envoy") == ["type-ends-proxy"]
+
+
+def test_who_frees_may_export_malloc() -> None:
+    module = plain(functions=[Function("malloc", "i32 -> i32", [number(0)])], last=[NAMES])
+    assert found(module, "envoy-1.40") == ()
 
 
 def test_such_types_inside_are_none() -> None:
