@@ -155,6 +155,13 @@ def _with(content: bytes, position: int, byte: int) -> bytes:
     return bytes(changed)
 
 
+def _sized(more: int) -> Layout:
+    """Return an image whose manifest gives its layer another size than it has."""
+    document = json.loads(_compat(GOOD).manifest)
+    document["layers"][0]["size"] += more
+    return Layout(json.dumps(document).encode(), MediaType.OCI_MANIFEST, [b"{}", GOOD])
+
+
 def _compat(content: bytes) -> Layout:
     return layout((OCI, content))
 
@@ -219,6 +226,8 @@ LAYOUTS: Mapping[str, Layout] = {
     "module and its configuration": _compat(
         packed(("plugin.wasm", MODULE), ("runtime-config.json", b"{}"))
     ),
+    "size too small": _sized(-50),
+    "size too large": _sized(50),
     "empty layer": _compat(b""),
     "empty archive": _compat(packed()),
     "three bytes": _compat(b"abc"),

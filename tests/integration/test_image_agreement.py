@@ -28,7 +28,10 @@ from wasmctl.oci.source import find_image
 from wasmctl.oci.unpack import unpack_module
 
 # What a mesh takes and `pull` does not, which verifies a layer to its end.
-WE_REFUSE = {"cut gzip, behind the module": "broken-layer"}
+WE_REFUSE = {
+    "cut gzip, behind the module": "broken-layer",
+    "size too large": "digest-mismatch",
+}
 
 pytestmark = [pytest.mark.registry, pytest.mark.go]
 

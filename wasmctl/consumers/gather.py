@@ -15,7 +15,7 @@ from typing import IO, Final
 
 from wasmctl.consumers.content import Content, Packing, read_content
 from wasmctl.consumers.view import Access, ImageView, Kind, Layer
-from wasmctl.errors import Unreadable, UsageError
+from wasmctl.errors import RegistryError, Unreadable, UsageError
 from wasmctl.oci.image import MediaType
 from wasmctl.oci.manifest import Descriptor, Manifest, is_schema1, read_children, read_manifest
 from wasmctl.oci.module import FETCH_LIMIT
@@ -220,8 +220,19 @@ class Kept:
         return self._held[digest, size]
 
     def _download(self, digest: str, size: int) -> _Held:
+        """Download a blob; one that is shorter than its manifest says is no failure."""
+        try:
+            return self._copy(digest, size, wanted=size)
+        except RegistryError:
+            place = self._image
+            held = place.registry.size_of(digest) if isinstance(place, RemoteImage) else None
+            if held is None or held >= size:
+                raise
+            return self._copy(digest, held, wanted=size)
+
+    def _copy(self, digest: str, size: int, *, wanted: int) -> _Held:
         seen, count = hashlib.sha256(), 0
-        path = self._path(digest, size)
+        path = self._path(digest, wanted)
         try:
             with self._image.open_blob(digest, size) as blob, path.open("wb") as sink:
                 while count < size and (chunk := blob.read(min(_CHUNK, size - count))):
@@ -234,7 +245,7 @@ class Kept:
                 f"`{self._folder}` cannot be written: {error.strerror or error}",
                 hint="free some space there, or name another folder in TMPDIR",
             ) from error
-        return _Held(size=count, end=_end(f"sha256:{seen.hexdigest()}", count, digest, size))
+        return _Held(size=count, end=_end(f"sha256:{seen.hexdigest()}", count, digest, wanted))
 
 
 def _end(got: str, count: int, digest: str, size: int) -> str:

@@ -120,10 +120,11 @@ def _accepted(view: ImageView, consumer: Consumer) -> Iterator[Remark]:
             source="istio, pkg/wasm/cache.go, Get: the chosen image's digest is compared",
         )
     last = view.layers[-1].content if view.layers else None
-    if last is not None and last.broken and last.found is not None:
+    damage = "" if last is None else last.broken or last.end
+    if damage and last is not None and last.found is not None:
         yield Remark(
             id="image-damaged-behind-module",
-            message=f"the last layer is damaged behind the module ({last.broken}): meshes do not"
+            message=f"the last layer is damaged behind the module ({damage}): meshes do not"
             " read so far, other tools do",
             hint="push the plug-in again, with `wasmctl push`",
             source="istio, pkg/wasm/imagefetcher.go, extractWasmPluginBinary",

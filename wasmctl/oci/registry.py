@@ -249,6 +249,12 @@ class Registry:
         # A size of its own opinion is no sign of the same bytes: the blob is sent anew.
         return answer.headers.get("Content-Length", str(blob.size)) == str(blob.size)
 
+    def size_of(self, digest: str) -> int | None:
+        """Return how many bytes a blob has, where the registry has it and says so."""
+        answer = self._head(self._blob_url(digest))
+        length = "" if answer is None else answer.headers.get("Content-Length", "")
+        return int(length) if length.isdigit() else None
+
     def upload(self, blob: Blob, advance: Callable[[int], None]) -> None:
         """Send a blob, unless it is there."""
         large = blob.size > _LARGE

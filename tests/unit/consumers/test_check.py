@@ -67,6 +67,7 @@ def finding(view: ImageView, id_: str) -> Finding:
         ("no wasm", "image-not-wasm", "no WebAssembly"),
         ("seven bytes", "image-not-wasm", ""),
         ("empty layer", "image-layer-not-gzip", "EOF"),
+        ("size too small", "image-bytes-differ", "sha256 checksum"),
         ("module without an archive", "image-layer-not-gzip", ""),
         ("module packed without an archive", "image-layer-broken", "archive/tar"),
         ("cut gzip, before the module", "image-layer-broken", "unexpected EOF"),
@@ -277,8 +278,9 @@ def test_of_several_consumers_the_same_is_said_once() -> None:
     assert len(report.verdicts) == 4
 
 
-def test_a_layer_damaged_behind_the_module_is_warned_of() -> None:
-    found = finding(view_of(LAYOUTS["cut gzip, behind the module"]), "image-damaged-behind-module")
+@pytest.mark.parametrize("what", ["cut gzip, behind the module", "size too large"])
+def test_a_layer_damaged_behind_the_module_is_warned_of(what: str) -> None:
+    found = finding(view_of(LAYOUTS[what]), "image-damaged-behind-module")
     assert found.severity is Severity.WARNING
 
 
