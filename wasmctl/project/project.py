@@ -45,3 +45,8 @@ class Project:
     def module(self) -> Path:
         """The compiled module's place."""
         return self.dist / "plugin.wasm"
+
+    @property
+    def debug_module(self) -> Path:
+        """The place of the same module with what debugging takes, where its compiler gave any."""
+        return self.dist / "plugin.debug.wasm"

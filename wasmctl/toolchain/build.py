@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import filecmp
 import shutil
 import tempfile
 import time
@@ -55,7 +56,8 @@ _SDKS: Final[Mapping[ToolchainName, str]] = {
 def build_module(project: Project, session: Session, *, request: BuildRequest) -> Module:
     """Compile `project` to its place, `dist/plugin.wasm` or the request's file.
 
-    What lies in `dist` is also recorded, in `dist/plugin.json`. Two builds of one project take
+    What lies in `dist` is also recorded, in `dist/plugin.json`; with what debugging takes it lies in
+    `dist/plugin.debug.wasm`, where the compiler was asked for that. Two builds of one project take
     turns.
 
     Raises:
@@ -86,6 +88,7 @@ def build_module(project: Project, session: Session, *, request: BuildRequest) -
             )
             compiled = _toolchain(project.toolchain)(job)
             sha256, size = _put_in_place(job, compiled.path)
+            _keep_twin(job, compiled)
             _remember(job, compiled, sha256, size)
     return Module(
         project=project,
@@ -151,6 +154,22 @@ def _put_in_place(job: Job, path: Path) -> tuple[str, int]:
         with path.open("rb") as source, replacing(place) as target:
             shutil.copyfileobj(source, target, 1 << 20)
     return sha256, place.stat().st_size
+
+
+def _keep_twin(job: Job, compiled: Compiled) -> None:
+    """Keep the module with its debugging sections beside the one in `dist`; let go of an old one.
+
+    Which of them belong together their code tells (wasm/twin.py).
+    """
+    if job.place != job.project.module:
+        return
+    twin = job.project.debug_module
+    if compiled.debug is None:
+        if not compiled.fresh:
+            twin.unlink(missing_ok=True)
+    elif not (twin.is_file() and filecmp.cmp(compiled.debug, twin, shallow=False)):
+        with compiled.debug.open("rb") as source, replacing(twin) as target:
+            shutil.copyfileobj(source, target, 1 << 20)
 
 
 def _require_module(job: Job, path: Path) -> None:

@@ -36,6 +36,7 @@ from wasmctl.toolchain.cargo_config import (
 from wasmctl.toolchain.failures import hint_for, plain
 from wasmctl.toolchain.job import Compiled, Job, command_line
 from wasmctl.toolchain.rust import ask_rust, choose_target, rustc_version
+from wasmctl.toolchain.sections import without_debug_sections
 from wasmctl.toolchain.tools import Tool, environment_with, find_tool
 
 if TYPE_CHECKING:
@@ -108,17 +109,31 @@ def compile_with_cargo(job: Job) -> Compiled:
     artefact = next(_artefacts(job, done.stdout), None)
     if artefact is None:
         raise _no_cdylib(job)
-    if artefact.fresh and job.recorded_tools and job.is_recorded(artefact.path):
+    module = _shipped(job, artefact.path)
+    debug = None if module == artefact.path else artefact.path
+    if artefact.fresh and job.recorded_tools and job.is_recorded(module):
         tools = job.recorded_tools
-        return Compiled(path=job.place, target=cargo.target, fresh=True, tools=tools)
-    _tell_machine_folders(job, cargo, artefact.path)
+        return Compiled(path=job.place, target=cargo.target, fresh=True, tools=tools, debug=debug)
+    _tell_machine_folders(job, cargo, module)
     version = rustc_version(cargo.tool, cargo.config.rustc, job.project.folder, cargo.env)
     return Compiled(
-        path=artefact.path,
+        path=module,
         target=cargo.target,
         fresh=artefact.fresh,
         tools={} if version is None else {"rustc": version},
+        debug=debug,
     )
+
+
+def _shipped(job: Job, artefact: Path) -> Path:
+    """Return the module to ship: cargo's own file, or where that has DWARF, a copy without."""
+    content = artefact.read_bytes()
+    stripped = without_debug_sections(content)
+    if len(stripped) == len(content):
+        return artefact
+    path = job.scratch / "plugin.wasm"
+    path.write_bytes(stripped)
+    return path
 
 
 def _prepare(job: Job) -> _Cargo:

@@ -104,6 +104,8 @@ class Compiled:
         fresh: whether nothing had to be compiled.
         tools: name and version of everything that took part.
         inputs: what the toolchain wants to find again in the record.
+        debug: the same module with debugging sections; None where there is none, or the one of an
+            earlier build still holds.
     """
 
     path: Path
@@ -111,6 +113,7 @@ class Compiled:
     fresh: bool
     tools: Mapping[str, str]
     inputs: JSONValue = None
+    debug: Path | None = None
 
 
 Compile = Callable[[Job], Compiled]

@@ -2,7 +2,8 @@
 
 Flags are chosen for the TinyGo at hand (tinygo_releases.py), and so is the Go below it
 (tinygo_go.py); a flag among the further arguments replaces ours. Debugging sections are taken out
-of the module: they name the places of all source files on this machine, and no proxy reads them.
+of the module that is shipped: they name the places of all source files on this machine, and no
+proxy reads them. They stay in its twin, `dist/plugin.debug.wasm`.
 """
 
 from __future__ import annotations
@@ -108,13 +109,19 @@ def compile_changed(job: Job, tool: Tool, env: Mapping[str, str], key: str | Non
     if not result.is_file():
         message = f"TinyGo {tinygo.version} said that all went well, and made nothing"
         raise ToolFailed("compile-failed", message, hint="see what `-v` shows", output=done.stderr)
-    result.write_bytes(without_debug_sections(result.read_bytes()))
+    content = result.read_bytes()
+    stripped = without_debug_sections(content)
+    debug = None
+    if len(stripped) < len(content):
+        debug = result.rename(job.scratch / "plugin.debug.wasm")
+        result.write_bytes(stripped)
     return Compiled(
         path=result,
         target=flags.get("-target") or _given_target(job),
         fresh=False,
         tools=tinygo.tools,
         inputs=None if inputs is None else inputs.to_json(),
+        debug=debug,
     )
 
 
