@@ -14,6 +14,7 @@ from wasmctl.errors import ToolFailed, ToolMissing, Unreadable, UsageError
 from wasmctl.project.record import read_record
 from wasmctl.project.settings import BuildSettings
 from wasmctl.toolchain.module import BuildRequest
+from wasmctl.toolchain.sections import without_debug_sections
 
 pytestmark = pytest.mark.cargo
 
@@ -55,11 +56,15 @@ def test_a_scaffolded_plug_in_is_built_recorded_and_then_fresh(
     }
     assert first.tools["rustc"].startswith("1.")
     written = first.path.stat().st_mtime_ns
+    twin = project / "dist/plugin.debug.wasm"
+    assert without_debug_sections(twin.read_bytes()) == first.path.read_bytes() != twin.read_bytes()
+    twin.unlink()
 
     second = build(project, "cargo", package="header-auth")
     assert second.fresh
     assert (second.sha256, second.tools) == (first.sha256, first.tools)
     assert second.path.stat().st_mtime_ns == written
+    assert twin.exists()
 
     # What we compiled is what the user's own cargo takes, and the other way round.
     own = cargo(project, build.env, "--release", "--target", "wasm32-wasip1", "-v")

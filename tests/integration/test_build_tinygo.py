@@ -14,6 +14,7 @@ from tests.integration.builds import Builder, scaffold, write
 from wasmctl.errors import ToolFailed, ToolMissing, UsageError
 from wasmctl.project.settings import BuildSettings
 from wasmctl.toolchain.module import BuildRequest, Module
+from wasmctl.toolchain.sections import without_debug_sections
 
 pytestmark = pytest.mark.tinygo
 
@@ -79,6 +80,11 @@ def test_a_new_one_builds_a_reactor(build: Builder, tmp_path: Path) -> None:
     assert module.tools["tinygo"] == NEW
     assert b"_initialize" in content(module)
     assert b".debug_" not in content(module)
+    twin = project / "dist/plugin.debug.wasm"
+    assert without_debug_sections(twin.read_bytes()) == content(module) != twin.read_bytes()
+    # The twin of another module would tell wrong places.
+    build(project, "tinygo", BuildRequest(args=("-no-debug",)))
+    assert not twin.exists()
 
 
 def test_contexts_set_in_main_are_kept_alive_with_a_new_one(build: Builder, tmp_path: Path) -> None:

@@ -89,6 +89,12 @@ fn main() {
     request = BuildRequest(args=("--profile", "debugged"))
     first, second = cargo_modules(user_env, tmp_path, files, request)
     assert first == second
+    assert b".debug_info" not in first
+    assert str(tmp_path).encode() not in first
+    first, second = (
+        (tmp_path / place / "plug-in/dist/plugin.debug.wasm").read_bytes() for place in PLACES
+    )
+    assert first == second
     assert b".debug_info" in first
     assert str(tmp_path).encode() not in first
 

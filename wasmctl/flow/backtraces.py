@@ -15,15 +15,11 @@ from wasmctl.hosts.traps import Trap
 from wasmctl.paths import relative
 from wasmctl.session import Session
 from wasmctl.wasm.frames import MAGIC
-from wasmctl.wasm.lines import Lines
-from wasmctl.wasm.program import Program, read_program
-from wasmctl.wasm.reader import open_module, read_module
+from wasmctl.wasm.program import Program
+from wasmctl.wasm.twin import open_program
 
 if TYPE_CHECKING:
-    import mmap
-
     from wasmctl.oci.options import RegistryOptions
-    from wasmctl.wasm.info import ModuleInfo
 
 __all__ = ["NamedModule", "module_here", "named_module", "open_programs", "trace"]
 
@@ -104,7 +100,9 @@ def open_programs(modules: Sequence[NamedModule]) -> Iterator[tuple[_Opened, ...
         opened = []
         for module in modules:
             try:
-                opened.append(_Opened(module=module, program=_read(module.path, stack)))
+                opened.append(
+                    _Opened(module=module, program=stack.enter_context(open_program(module.path)))
+                )
             except Unreadable:
                 if module.asked:
                     raise
@@ -124,32 +122,6 @@ def trace(trap: Trap, opened: Sequence[_Opened]) -> Backtrace:
 def _is_module(path: Path) -> bool:
     with path.open("rb") as stream:
         return stream.read(len(MAGIC)) == MAGIC
-
-
-def _read(path: Path, stack: contextlib.ExitStack) -> Program:
-    data = stack.enter_context(open_module(path))
-    info = read_module(data, str(path))
-    return read_program(data, info, lines=_lines_of_twin(path, data, info, stack))
-
-
-def _lines_of_twin(
-    path: Path, data: mmap.mmap, info: ModuleInfo, stack: contextlib.ExitStack
-) -> Lines | None:
-    """Return the lines that are kept beside a module, where they are of the same code."""
-    twin = path.with_suffix(".debug.wasm")
-    if not twin.is_file():
-        return None
-    try:
-        other = stack.enter_context(open_module(twin))
-        found = read_module(other, str(twin))
-    except Unreadable:
-        return None
-    return Lines(other, found) if _code(other, found) == _code(data, info) else None
-
-
-def _code(data: mmap.mmap, info: ModuleInfo) -> bytes:
-    code = info.section("code")
-    return b"" if code is None else data[code.start : code.end]
 
 
 def _fetch(name: str, session: Session, options: RegistryOptions, scratch: Path) -> Path:

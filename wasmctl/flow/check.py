@@ -54,7 +54,7 @@ def check_file(
         info = read_module(data, subject)
         findings = check_module(data, info, targets)
         if explained and any(_imported(finding, info) is not None for finding in findings):
-            blames = _blames(findings, data, info)
+            blames = _blames(findings, path, data, info)
             findings = tuple(replace(one, blame=blames.get(one.where)) for one in findings)
     return Checked(
         subject=subject,
@@ -147,17 +147,22 @@ def _imported(finding: Finding, info: ModuleInfo) -> int | None:
 
 
 def _blames(
-    findings: Iterable[Finding], data: bytes | mmap, info: ModuleInfo
+    findings: Iterable[Finding], path: Path, data: mmap, info: ModuleInfo
 ) -> Mapping[str, Blame]:
     """Return how the imports that findings are about came into the module, as far as it tells."""
     from wasmctl.wasm.blame import find_blame
-    from wasmctl.wasm.program import read_program
+    from wasmctl.wasm.graph import Graph
+    from wasmctl.wasm.program import Program
+    from wasmctl.wasm.twin import open_twin
 
-    try:
-        program = read_program(data, info)
-    except Unreadable:
-        return {}  # its code is broken: nothing is known of calls
     wheres = {one.where: _imported(one, info) for one in findings}
-    return {
-        where: find_blame(program, index) for where, index in wheres.items() if index is not None
-    }
+    with open_twin(path, data, info) as twin:
+        graph = Graph(Program(data=data, info=info, twin=twin))
+        try:
+            return {
+                where: find_blame(graph, index)
+                for where, index in wheres.items()
+                if index is not None
+            }
+        except Unreadable:
+            return {}  # its code is broken: nothing is known of calls

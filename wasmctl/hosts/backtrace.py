@@ -8,7 +8,6 @@ measured in Envoy 1.36 and 1.40). Of frames it tells 10 in older releases, 20 in
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -104,7 +103,7 @@ def restore(trap: Trap, program: Program, module: str) -> Backtrace:
     if not trap.frames:
         note = "the log has no backtrace: the module that trapped has no names of functions"
         return Backtrace(note=note)
-    where = [(address, _function_at(program, address)) for address in trap.addresses]
+    where = [(address, program.function_at(address)) for address in trap.addresses]
     agreed = [
         _agrees(said, index, program) for said, (_, index) in zip(trap.frames, where, strict=True)
     ]
@@ -147,19 +146,11 @@ def _frames(
 
 def _steps(program: Program, index: int, address: int, said: str) -> Sequence[Step]:
     """Return the functions at an address, the innermost first."""
-    outermost, *inlined = program.frames_at(index, address)
+    outermost, *inlined = program.frames_at(address)
     if index not in program.symbols:
         known = program.exports.get(index) or _NAMELESS.sub("", said) or outermost.function
         outermost = replace(outermost, function=known)
     return [*inlined[::-1], outermost]
-
-
-def _function_at(program: Program, address: int) -> int | None:
-    """Return the index of the function whose code is at an offset; None: there is none."""
-    own = bisect_right(program.bodies, address, key=lambda body: body[0]) - 1
-    if own < 0 or address >= program.bodies[own][1]:
-        return None
-    return program.imported + own
 
 
 def _agrees(said: str, index: int | None, program: Program) -> bool | None:

@@ -56,9 +56,9 @@ _SDKS: Final[Mapping[ToolchainName, str]] = {
 def build_module(project: Project, session: Session, *, request: BuildRequest) -> Module:
     """Compile `project` to its place, `dist/plugin.wasm` or the request's file.
 
-    What lies in `dist` is also recorded, in `dist/plugin.json`; with what debugging takes it lies in
-    `dist/plugin.debug.wasm`, where the compiler was asked for that. Two builds of one project take
-    turns.
+    What lies in `dist` is also recorded, in `dist/plugin.json`; where the compiler was asked for
+    debugging sections, it lies with them in `dist/plugin.debug.wasm`. Two builds of one project
+    take turns.
 
     Raises:
         KeyboardInterrupt: everything was told to stop.

@@ -16,6 +16,7 @@ from itertools import pairwise
 from typing import Final
 
 from wasmctl.wasm.chain import Link, Step
+from wasmctl.wasm.graph import Graph
 from wasmctl.wasm.packages import LIBC, is_plumbing, is_sdk
 from wasmctl.wasm.program import Program
 
@@ -97,23 +98,27 @@ class _Way:
     link: Link
 
 
-def find_blame(program: Program, function: int) -> Blame:
+def find_blame(graph: Graph, function: int) -> Blame:
     """Find how an import came into a module.
 
     Args:
-        program: the module.
+        graph: of the module: one serves all of its imports.
         function: the import's index among the functions.
+
+    Raises:
+        Unreadable: the module's code is damaged.
     """
+    program = graph.program
     imported = program.info.imported_functions[function]
     if program.go_table is not None and imported.name in _GO_ALWAYS:
         return Blame(
             package="runtime", inherent=True, chain=_steps(program, [(function, Link.CALL)])
         )
-    through = _search_plumbing(program, function)
-    entry = _cheapest(through, program.exports)
+    through = _search_plumbing(graph, function)
+    entry = _cheapest(through, graph.entries)
     culprits = _culprits(program, through)
     if culprits and (entry is None or through[culprits[0]].cost < through[entry].cost):
-        outer, first = _search_exports(program, culprits[0])
+        outer, first = _search_exports(graph, culprits[0])
         way = _follow(outer, culprits[0] if first is None else first)
         way += _follow(through, culprits[0])[1:]
     elif entry is not None:
@@ -161,36 +166,36 @@ def _is_plumbing(package: str) -> bool:
     return not package or is_plumbing(package)
 
 
-def _search_plumbing(program: Program, origin: int) -> dict[int, _Way]:
+def _search_plumbing(graph: Graph, origin: int) -> dict[int, _Way]:
     """Search back to the first functions that are no plumbing, as far as they can count."""
     ways: dict[int, _Way] = {}
     farthest = None
-    for function, way in _backwards(program, origin, ways):
+    for function, way in _backwards(graph, origin, ways):
         if farthest is not None and way.cost > farthest:
             break
         ways[function] = way
-        if not _is_plumbing(program.package(function)):
+        if not _is_plumbing(graph.program.package(function)):
             farthest = farthest or _REACH * way.cost + _REACH
     return ways
 
 
-def _search_exports(program: Program, origin: int) -> tuple[dict[int, _Way], int | None]:
+def _search_exports(graph: Graph, origin: int) -> tuple[dict[int, _Way], int | None]:
     """Search back to the first exported function; None: none leads to `origin`."""
     ways: dict[int, _Way] = {}
-    for function, way in _backwards(program, origin, ways, everywhere=True):
+    for function, way in _backwards(graph, origin, ways, everywhere=True):
         ways[function] = way
-        if function in program.exports:
+        if function in graph.entries:
             return ways, function
     return ways, None
 
 
 def _backwards(
-    program: Program, origin: int, reached: Mapping[int, _Way], *, everywhere: bool = False
+    graph: Graph, origin: int, reached: Mapping[int, _Way], *, everywhere: bool = False
 ) -> Iterator[tuple[int, _Way]]:
     """Yield the functions that lead to one, the cheapest way first (Dijkstra's search).
 
     Args:
-        program: the module.
+        graph: of the module.
         origin: the function.
         reached: what the caller took of those that came before.
         everywhere: whether to go on behind functions that are no plumbing.
@@ -201,9 +206,9 @@ def _backwards(
         if function in reached:
             continue
         yield function, _Way(cost, None if after < 0 else after, link)
-        if not everywhere and not _is_plumbing(program.package(function)):
+        if not everywhere and not _is_plumbing(graph.program.package(function)):
             continue
-        for before, how in program.before(function):
+        for before, how in graph.before(function):
             if before not in reached:
                 heapq.heappush(queue, (cost + _COSTS[how], before, function, how))
 
@@ -236,6 +241,9 @@ def _steps(program: Program, way: Sequence[tuple[int, Link]]) -> tuple[Step, ...
     for (function, link), (called, _) in pairwise(way):
         first, *inlined = program.frames(function, called)
         steps += [replace(first, link=link), *inlined]
+    if steps and way[0][0] in program.exports:
+        # As the host calls it, whatever its symbol is.
+        steps[0] = replace(steps[0], function=program.exports[way[0][0]])
     last, link = way[-1]
     steps.append(Step(function=program.name(last), package=program.package(last), link=link))
     return tuple(steps)

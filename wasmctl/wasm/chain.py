@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from wasmctl.wasm.packages import is_plumbing
 
@@ -32,6 +33,10 @@ class Link(StrEnum):
     """The one before looks for methods by their names: so the linker keeps those of every type."""
 
 
+# What is no call of a function by one that knows it.
+_LEAPS: Final = frozenset((Link.INDIRECT, Link.IMPORTED, Link.REFLECTION))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One function on the way from what a proxy calls to what the module takes from it.
@@ -54,14 +59,19 @@ class Step:
 def shorten(chain: Sequence[Step]) -> tuple[Step, ...]:
     """Leave of a chain where it begins and ends, and where one package hands over to another.
 
-    Of each package's stretch the first function stays; the last, too, of one that is no plumbing.
+    Plumbing counts as one package: of a stretch of it the first function stays, for it is what was
+    asked for. Of any other package the last stays, too, and all that is between no calls.
     """
+    plumbing = [not step.package or is_plumbing(step.package) for step in chain]
+    last = len(chain) - 1
     kept = []
-    for position, step in enumerate(chain):
-        before = chain[position - 1].package if position else None
-        behind = chain[position + 1].package if position + 1 < len(chain) else None
-        enters = step.package != before
-        leaves = step.package != behind and not is_plumbing(step.package)
-        if position in {0, len(chain) - 1} or enters or leaves:
+    for at, step in enumerate(chain):
+        alike = [
+            0 <= other <= last
+            and ((plumbing[at] and plumbing[other]) or step.package == chain[other].package)
+            for other in (at - 1, at + 1)
+        ]
+        leaps = any(chain[one].link in _LEAPS for one in (at, at + 1) if one <= last)
+        if at in {0, last} or not alike[0] or (not alike[1] and not plumbing[at]) or leaps:
             kept.append(step)
     return tuple(kept)

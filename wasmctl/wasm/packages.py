@@ -123,6 +123,10 @@ _VERSION: Final = re.compile(
 )
 # Go's store, and what `-trimpath` leaves of it: github.com/acme/store/v2@v2.0.0/disk/disk.go
 _GO_STORE: Final = re.compile(r"(?:.*/pkg/mod/|^)(?P<module>[^@]+)@v[^/]+/(?:(?P<rest>.*)/)?[^/]+$")
+# /usr/local/go/src/net/http/client.go, and what `-trimpath` leaves of it: net/http/client.go
+_GO_STANDARD_FILE: Final = re.compile(
+    r"(?:.*/src/)?(?P<package>(?:vendor/[\w./-]+|[a-z]\w*(?:/\w+)*))/\w+\.(?:go|s)\Z"
+)
 # TinyGo names what is exported by the folder of its sources.
 _GO_STORE_FOLDER: Final = re.compile(r"\A(?=/).*/pkg/mod/")
 _GO_CAPITAL: Final = re.compile(r"!([a-z])")
@@ -140,10 +144,10 @@ def package_of(raw: str, demangled: str) -> str:
         return crate
     if _LEGACY.match(raw) or _HASH.search(raw):
         return _crate(demangled)
-    if _LIBC_FUNCTION.fullmatch(raw):
-        return LIBC
     if _GLUE_FUNCTION.fullmatch(raw):
         return "wasm_bindgen"
+    if _LIBC_FUNCTION.fullmatch(raw):
+        return LIBC
     return go_package_of(demangled)
 
 
@@ -155,6 +159,8 @@ def package_of_path(path: str) -> str:
     for store in _STORES:
         if found := store.search(path):
             return found["name"].replace("-", "_")
+    if (found := _GO_STANDARD_FILE.match(path)) and is_standard(found["package"]):
+        return found["package"]
     if found := _GO_STORE.match(path):
         module = _GO_CAPITAL.sub(lambda letter: letter[1].upper(), found["module"])
         return f"{module}/{found['rest']}" if found["rest"] else module

@@ -7,7 +7,7 @@ import pytest
 from tests.modules.assembler import UNREACHABLE, Function, plugin
 from wasmctl.hosts.backtrace import Backtrace, backtrace_of, restore
 from wasmctl.hosts.traps import Trap
-from wasmctl.wasm.program import Program, read_program
+from wasmctl.wasm.program import Program
 from wasmctl.wasm.reader import read_module
 
 ON_TICK = "proxy_on_tick"
@@ -19,7 +19,7 @@ def program(*, names: bool = True) -> Program:
         Function(ON_TICK, "i32 ->", [UNREACHABLE]),
     ]
     data = plugin(functions=functions, names=names)
-    return read_program(data, read_module(data, "plugin.wasm"))
+    return Program(data=data, info=read_module(data, "plugin.wasm"))
 
 
 def start(read: Program, name: str) -> int:

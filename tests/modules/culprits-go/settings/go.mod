@@ -1,0 +1,5 @@
+module example.com/settings
+
+go 1.24.0
+
+require example.com/store/v2 v2.3.4

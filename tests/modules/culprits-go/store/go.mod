@@ -1,0 +1,3 @@
+module example.com/store/v2
+
+go 1.24.0
