@@ -265,6 +265,34 @@ def test_flags_go_before_the_file_and_its_config_before_the_plug_in_s(
     assert (given["phase"], given["pluginConfig"]) == ("STATS", {"a": "flag"})
 
 
+@pytest.mark.parametrize(
+    ("kind", "settings", "flags", "place"),
+    [
+        ("wasmplugin", "deploy.config = {header = 7}", [], "`[deploy] config`"),
+        ("trafficextension", "plugin.config = {header = 7}", [], "`[plugin] config`"),
+        ("envoy", "", ["--config", '{"header": 7}'], "`--config`"),
+    ],
+)
+def test_a_configuration_that_breaks_the_schema(
+    wasmctl: CommandLine,
+    tmp_path: Path,
+    kind: str,
+    settings: str,
+    flags: list[str],
+    place: str,
+) -> None:
+    project = make_project(tmp_path / "header-auth", settings)
+    schema = {"properties": {"header": {"type": "string"}}, "additionalProperties": False}
+    (project / "config.schema.json").write_text(json.dumps(schema))
+    words = ["manifest", "--kind", kind, *([] if kind == "envoy" else ["--image", IMAGE])]
+    said = wasmctl(*words, *flags, cwd=project)
+    assert (said.code, said.out) == (2, "")
+    fit = "does not fit `config.schema.json`: `header` must be text, not `7`"
+    assert f"{place} {fit}" in said.err
+    good = wasmctl(*words, "--config", '{"header": "allow"}', "-q", cwd=project)
+    assert (good.code, "allow" in good.out) == (0, True), good.err
+
+
 def test_several_plug_ins_and_kinds_come_in_a_stable_order(
     wasmctl: CommandLine, tmp_path: Path
 ) -> None:

@@ -51,7 +51,7 @@ each_shape = pytest.mark.parametrize("case", CASES, ids=str)
 
 def uncommented(text: str) -> str:
     """Return wasmctl.toml with every setting that is commented out put in."""
-    return re.sub(r"^# (?=[a-z-]+ = )", "", text, flags=re.MULTILINE)
+    return re.sub(r"^# (?=[a-z0-9-]+ = )", "", text, flags=re.MULTILINE)
 
 
 def test_every_shape_has_its_golden_tree() -> None:
