@@ -470,7 +470,7 @@ def test_envoy_takes_an_upstream_and_either_type(
     said = wasmctl(
         "manifest", "--kind", "envoy", "--image", IMAGE, "--type", kind,
         "--upstream", "https://example.com", "--module", str(header_auth_module),
-        "--config", "not: [JSON", "--plugin-name", "1e3", cwd=tmp_path,
+        "--config", '{"header": "1e3"}', "--plugin-name", "1e3", cwd=tmp_path,
     )  # fmt: skip
     assert said.code == 0, said.err
     (tmp_path / "envoy.yaml").write_text(said.out)
@@ -486,4 +486,6 @@ def test_envoy_needs_a_module(wasmctl: CommandLine, project: Path) -> None:
     assert "there is no module of `header-auth` for Envoy to load" in said.err
     given = wasmctl("manifest", "--kind", "envoy", "--module", "/etc/plugin.wasm", cwd=project)
     assert "filename: /etc/plugin.wasm" in given.out
+    text = wasmctl("manifest", "--kind", "envoy", "--module", "x", "--config", "a b", cwd=project)
+    assert "value: a b\n" in text.out  # Envoy hands over any text
     assert list((project / "dist").iterdir()) == []
