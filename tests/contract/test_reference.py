@@ -9,6 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from tests.contract import troubleshooting
 from tests.contract.reference import BUNDLED_CASES_SCHEMA, CASES_SCHEMA, PAGE, SCHEMA, render
 from wasmctl.cases.schema import cases_schema
 from wasmctl.project.schema import settings_schema
@@ -18,6 +19,11 @@ REMEDY = "run `python -m tests.contract.reference`"
 
 def test_the_reference_is_fresh() -> None:
     assert render() == PAGE.read_text(encoding="utf-8"), REMEDY
+
+
+def test_troubleshooting_is_fresh() -> None:
+    page = troubleshooting.PAGE.read_text(encoding="utf-8")
+    assert troubleshooting.render() == page, "run `python -m tests.contract.troubleshooting`"
 
 
 def test_the_shipped_schema_is_fresh() -> None:

@@ -33,6 +33,7 @@ VERBS: Final[Mapping[str, str]] = {
     "init": "init",
     "build": "build",
     "check": "check",
+    "inspect": "inspect",
     "test": "test",
     "run": "run",
     "package": "package",

@@ -48,8 +48,10 @@ _UNMEASURED: Final[Mapping[str, int]] = {
 
 _ISTIO_SOURCE: Final = "https://istio.io/latest/docs/releases/supported-releases/"
 _GATEWAY_SOURCE: Final = "https://gateway.envoyproxy.io/news/releases/matrix"
-# Kind → version → minor of the Envoy in it. Istio 1.N has Envoy 1.(N+8), as read of up to 1.28;
-# ASM 1.N is made of Istio 1.N. Envoy Gateway's default, as read of up to 1.7.
+# Kind → version → minor of the Envoy in it. Istio 1.N has Envoy 1.(N+8): read of 1.25 and 1.28
+# (istio/test-infra, pull requests 5608 and 5758) and, on the page below, of 1.15 to 1.17; for
+# releases later than 1.28 concluded. ASM 1.N is made of Istio 1.N. Envoy Gateway's default, as read
+# of up to 1.7.
 _ENVOYS: Final[Mapping[str, Mapping[str, str]]] = {
     "istio": {f"1.{minor}": f"1.{minor + 8}" for minor in range(24, 32)},
     "asm": {f"1.{minor}": f"1.{minor + 8}" for minor in range(22, 29)},
