@@ -63,6 +63,17 @@ _RUST_MODULE: Final = re.compile(r"/src/(?P<path>[\w/]+)\.rs\Z")
 _FUNCTIONS: Final = frozenset(("DW_TAG_subprogram", "DW_TAG_inlined_subroutine"))
 _ORIGINS: Final = ("DW_AT_abstract_origin", "DW_AT_specification")
 _LONGEST_ORIGIN: Final = 4
+# What else the library does with what is damaged: it trusts its input.
+_DAMAGES: Final = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    OSError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 _PASSED: Final = frozenset(("DW_TAG_namespace", "DW_TAG_lexical_block", "DW_TAG_structure_type"))
 
 
@@ -92,10 +103,11 @@ class Lines:
         if self._dwarf is None:
             return ()
         from elftools.common.exceptions import DWARFError, ELFError
+        from elftools.construct import ConstructError
 
         try:
             return tuple(self._frames(address))
-        except (DWARFError, ELFError, KeyError, IndexError, AttributeError, ValueError, OSError):
+        except (DWARFError, ELFError, ConstructError, *_DAMAGES):
             return ()  # damaged, or of a form that is not known
 
     def _frames(self, address: int) -> Iterator[Step]:

@@ -26,7 +26,6 @@ from wasmctl.wasm.packages import (
     RUST_SDK,
     go_package_of,
     is_glue,
-    is_plumbing,
     package_of,
     package_of_path,
     version_of_path,
@@ -179,15 +178,6 @@ class Program:
             if (at := self.data.find(b"\x10" + number, start, end)) >= 0:
                 return self.frames_at(at)
         return self.frames_at(start)[:1]
-
-    def place_at(self, offset: int) -> str:
-        """Return file and line of an offset in the file; empty where nothing tells.
-
-        Where the author's code has some of the standard library inside, it is the author's line.
-        """
-        frames = self.frames_at(offset)
-        own = [one.place for one in frames if one.place and not is_plumbing(one.package or "std")]
-        return own[-1] if own else next((one.place for one in reversed(frames) if one.place), "")
 
     def _go_package(self, function: int) -> str:
         name = self.name(function)

@@ -17,7 +17,7 @@ from wasmctl.wasm.lines import Lines
 from wasmctl.wasm.program import Program
 from wasmctl.wasm.reader import open_module, read_module
 
-__all__ = ["open_program", "open_twin", "place_of", "twin_of"]
+__all__ = ["open_program", "open_twin", "twin_of"]
 
 
 def twin_of(path: Path) -> Path:
@@ -56,17 +56,6 @@ def open_program(path: Path) -> Iterator[Program]:
         info = read_module(data, str(path))
         with open_twin(path, data, info) as twin:
             yield Program(data=data, info=info, twin=twin)
-
-
-def place_of(path: Path, offset: int) -> str:
-    """Return file and line of an offset in a module's file, as traps name it; empty: unknown.
-
-    Raises:
-        Unreadable: it is no module.
-        OSError: it cannot be read.
-    """
-    with open_program(path) as program:
-        return program.place_at(offset)
 
 
 def _code(data: bytes | mmap.mmap, info: ModuleInfo) -> bytes:
