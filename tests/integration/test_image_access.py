@@ -51,7 +51,7 @@ def ids(examined: Examined) -> set[str]:
 
 
 def verdict(examined: Examined, name: str) -> tuple[str, str]:
-    (found,) = [it for it in examined.report.verdicts if it.consumer.name == name]
+    (found,) = [it for it in examined.report.verdicts if it.target == name]
     return found.outcome.value, found.words
 
 

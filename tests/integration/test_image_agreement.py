@@ -19,10 +19,11 @@ from tests.integration.fetchers import Answer, Fetcher
 from tests.integration.layouts import LAYOUTS, put
 from tests.integration.registries import RunningRegistry
 from tests.unit.oci.sources import MODULE
-from wasmctl.consumers.check import Verdict, check_image
-from wasmctl.consumers.consumer import Outcome, find_consumer
+from wasmctl.consumers.check import check_image
+from wasmctl.consumers.consumer import find_consumer
 from wasmctl.consumers.gather import gather_image
 from wasmctl.errors import WasmctlError
+from wasmctl.hosts.verdict import Outcome, Verdict
 from wasmctl.oci.options import RegistryOptions
 from wasmctl.oci.source import find_image
 from wasmctl.oci.unpack import unpack_module

@@ -6,31 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from wasmctl.consumers.consumer import CONSUMERS, Consumer, Outcome, Reader
+from wasmctl.consumers.consumer import CONSUMERS, Consumer, Reader
 from wasmctl.consumers.judgement import Judgement, Remark
 from wasmctl.consumers.meshes import judge_for_mesh
 from wasmctl.consumers.others import judge_for_cncf, judge_for_gcp
 from wasmctl.consumers.view import ImageView
 from wasmctl.hosts.finding import Finding
+from wasmctl.hosts.verdict import Verdict
 
-__all__ = ["ImageReport", "Verdict", "check_image"]
+__all__ = ["ImageReport", "check_image"]
 
 _NEW_NAME: Final = "HOST/REPOSITORY:TAG"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What one consumer makes of an image.
-
-    Args:
-        consumer: who.
-        outcome: whether it takes it.
-        words: its own words, where it refuses.
-    """
-
-    consumer: Consumer
-    outcome: Outcome
-    words: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +41,7 @@ def check_image(view: ImageView, consumers: Sequence[Consumer] = CONSUMERS) -> I
             _add(findings, _finding(remark, judgement, consumer, view))
     return ImageReport(
         verdicts=tuple(
-            Verdict(consumer=consumer, outcome=judgement.outcome, words=judgement.words)
+            Verdict(target=consumer.name, outcome=judgement.outcome, words=judgement.words)
             for consumer, judgement in judged
         ),
         findings=tuple(findings.values()),

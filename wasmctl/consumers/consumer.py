@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["CONSUMERS", "Consumer", "Outcome", "Reader", "find_consumer"]
+__all__ = ["CONSUMERS", "Consumer", "Reader", "find_consumer"]
 
 
 class Reader(StrEnum):
@@ -19,14 +19,6 @@ class Reader(StrEnum):
     HIGRESS = "higress"
     GCP = "gcp"
     CNCF = "cncf"
-
-
-class Outcome(StrEnum):
-    """What a consumer makes of an image."""
-
-    ACCEPTS = "accepts"
-    REFUSES = "refuses"
-    UNSURE = "unsure"  # nobody has seen it, or it goes by documentation alone
 
 
 # The names of targets → who reads for them. Alibaba's ASM is Istio.

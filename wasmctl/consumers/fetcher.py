@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from wasmctl.consumers.consumer import Consumer, Outcome, Reader
+from wasmctl.consumers.consumer import Consumer, Reader
 from wasmctl.consumers.content import Content, Packing, Stage
 from wasmctl.consumers.realm import unsafe_realm
 from wasmctl.consumers.view import ImageView, Kind, Layer
+from wasmctl.hosts.verdict import Outcome
 from wasmctl.oci.image import MODULE_NAME, MediaType
 from wasmctl.oci.module import FETCH_LIMIT
 from wasmctl.wasm.frames import MAGIC

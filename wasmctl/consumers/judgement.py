@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wasmctl.consumers.consumer import Outcome
 from wasmctl.hosts.finding import Severity
 from wasmctl.hosts.rows import Fault
+from wasmctl.hosts.verdict import Outcome
 
 __all__ = ["Judgement", "Remark"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from wasmctl.consumers.consumer import Consumer, Outcome, Reader
+from wasmctl.consumers.consumer import Consumer, Reader
 from wasmctl.consumers.fetcher import Fetched, fetch
 from wasmctl.consumers.judgement import Judgement, Remark
 from wasmctl.consumers.tar import EntryKind
@@ -17,6 +17,7 @@ from wasmctl.consumers.view import ImageView, Kind, Layer
 from wasmctl.hosts.explanations import explain
 from wasmctl.hosts.finding import Severity
 from wasmctl.hosts.rows import Fault
+from wasmctl.hosts.verdict import Outcome
 from wasmctl.oci.image import MediaType
 from wasmctl.oci.module import FETCH_LIMIT
 

@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from wasmctl.consumers.consumer import Outcome
 from wasmctl.consumers.content import Content, Packing
 from wasmctl.consumers.judgement import Judgement, Remark
 from wasmctl.consumers.tar import Entry, EntryKind
 from wasmctl.consumers.view import ImageView, Kind
 from wasmctl.hosts.finding import Severity
+from wasmctl.hosts.verdict import Outcome
 from wasmctl.oci.image import MODULE_NAME, MediaType
 
 __all__ = ["judge_for_cncf", "judge_for_gcp"]

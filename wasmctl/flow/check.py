@@ -16,7 +16,7 @@ from wasmctl.console import shown_size
 from wasmctl.errors import Unreadable
 from wasmctl.hosts.check import check_module
 from wasmctl.hosts.targets import Target, find_targets
-from wasmctl.hosts.verdict import Checked, Outcome, Verdict, verdicts
+from wasmctl.hosts.verdict import Checked, verdicts
 from wasmctl.wasm.info import ModuleInfo
 from wasmctl.wasm.reader import open_module, read_module
 
@@ -116,12 +116,7 @@ def check_image_named(
             subject=seen.view.name,
             facts=_image_facts(seen.view.image_digest or seen.view.digest, seen.unpacked),
             findings=seen.report.findings,
-            verdicts=tuple(
-                Verdict(
-                    target=one.consumer.name, outcome=Outcome(one.outcome.value), words=one.words
-                )
-                for one in seen.report.verdicts
-            ),
+            verdicts=seen.report.verdicts,
         )
         if seen.module is None:
             return (image,)

@@ -11,10 +11,11 @@ from tests.integration.layouts import AMD64, LAYOUTS, OCI, Layout, index, layout
 from tests.unit.consumers.views import NAME, view_of
 from tests.unit.oci.sources import MODULE, packed
 from wasmctl.consumers.check import check_image
-from wasmctl.consumers.consumer import CONSUMERS, Consumer, Outcome, find_consumer
+from wasmctl.consumers.consumer import CONSUMERS, Consumer, find_consumer
 from wasmctl.consumers.view import Access, ImageView
 from wasmctl.hosts.explanations import ROWS
 from wasmctl.hosts.finding import Finding, Severity
+from wasmctl.hosts.verdict import Outcome
 from wasmctl.oci.image import MediaType
 
 MESHES = ("istio", "envoy-gateway", "higress")
@@ -27,7 +28,7 @@ def consumer(name: str) -> Consumer:
 
 
 def outcomes(view: ImageView) -> dict[str, str]:
-    return {verdict.consumer.name: verdict.outcome.value for verdict in check_image(view).verdicts}
+    return {verdict.target: verdict.outcome.value for verdict in check_image(view).verdicts}
 
 
 def finding(view: ImageView, id_: str) -> Finding:
@@ -120,7 +121,7 @@ def test_what_meshes_take_has_no_error_of_theirs(what: str) -> None:
 
 def test_words_are_joined_in_each_one_s_own_way() -> None:
     report = check_image(view_of(LAYOUTS["README last"]))
-    said = {verdict.consumer.name: verdict.words for verdict in report.verdicts}
+    said = {verdict.target: verdict.words for verdict in report.verdicts}
     compat = (
         "could not parse as compat variant: invalid media type"
         " application/vnd.module.wasm.doc.v1+markdown (expect"
@@ -168,7 +169,7 @@ def test_what_unpacks_to_too_much_is_refused_by_each_in_its_own_words() -> None:
     assert layer.content is not None
     content = replace(layer.content, found=None, over=True, broken="unexpected EOF")
     report = check_image(replace(view, layers=(replace(layer, content=content),)))
-    said = {verdict.consumer.name: verdict.words for verdict in report.verdicts}
+    said = {verdict.target: verdict.words for verdict in report.verdicts}
     assert "could not extract wasm binary: unexpected EOF" in said["istio"]
     assert "wasm layer size exceeds maximum size 268435456" in said["envoy-gateway"]
     assert {"image-layer-broken", "image-too-large"} <= {found.id for found in report.findings}
