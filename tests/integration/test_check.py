@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import CommandLine, Said
 from tests.integration.builds import write
 from tests.integration.layouts import layout, put
-from tests.integration.registries import RunningRegistry
+from tests.integration.registries import PASSWORD, USER, RunningRegistry
 from tests.modules.assembler import ALLOCATOR, MARKER, Import, assemble, plugin
 
 FILES = Import("wasi_snapshot_preview1", "fd_pread", "i32 i32 i32 i64 i32 -> i32")
@@ -234,3 +234,45 @@ def test_an_image_that_istio_refuses_is_told_in_its_words(
     assert said.code == 1
     assert "number of layers must be 2 but got 1" in said.out
     assert "wasmctl push --from" in said.out
+
+
+@pytest.mark.registry
+def test_a_pull_secret_is_tried_alone(
+    wasmctl: CommandLine, tmp_path: Path, password_registry: RunningRegistry
+) -> None:
+    write(tmp_path, {"go.mod": "module x\n\ngo 1.24\n", "main.go": "package main\n"})
+    (tmp_path / "dist").mkdir()
+    written(tmp_path / "dist", plugin())
+    ref = f"{password_registry.new_name()}:1"
+    sign_in = ("-u", USER, "--password-stdin")
+    pushed = wasmctl("push", "--no-build", ref, *sign_in, cwd=tmp_path, stdin=PASSWORD)
+    assert pushed.code == 0, pushed.err
+    manifest = ("manifest", "--kind", "pull-secret", "--name", "keys", "--image", ref)
+    written_secret = wasmctl(
+        *manifest, *sign_in, "--output", "secret.yaml", cwd=tmp_path, stdin=PASSWORD
+    )
+    assert written_secret.code == 0, written_secret.err
+
+    check = ("check", ref, "--target", "istio")
+    assert wasmctl(*check, cwd=tmp_path).code == 6
+    told = wasmctl(*check, "--pull-secret", "secret.yaml", cwd=tmp_path)
+    assert told.code == 0, told.err
+
+    auths = {"other.example": {"auth": "YTpi"}}
+    (tmp_path / "other.json").write_text(json.dumps({"auths": auths}))
+    other = wasmctl(*check, "--pull-secret", "other.json", cwd=tmp_path)
+    assert other.code == 1
+    assert f"no credentials for `{password_registry.host}`; it has `other.example`" in other.err
+
+    wrong = {password_registry.host: {"auth": "YTpi"}}
+    (tmp_path / "wrong.json").write_text(json.dumps({"auths": wrong}))
+    login = wasmctl("login", password_registry.host, *sign_in, cwd=tmp_path, stdin=PASSWORD)
+    assert login.code == 0, login.err
+    assert wasmctl(*check, cwd=tmp_path).code == 0  # by what is stored
+    assert wasmctl(*check, "--pull-secret", "wrong.json", cwd=tmp_path).code == 6
+
+    for name, content in (("none.yaml", "a: 1\n"), ("broken.yaml", "a: [\n"), ("list.json", "[]")):
+        (tmp_path / name).write_text(content)
+        none = wasmctl(*check, "--pull-secret", name, cwd=tmp_path)
+        assert (none.code, "holds no pull secret" in none.err) == (2, True), none
+    assert wasmctl(*check, "--pull-secret", "absent", cwd=tmp_path).code == 2

@@ -60,7 +60,9 @@ def test_the_latest_push_is_deployed_by_its_digest(
         "metadata": {"name": "header-auth", "namespace": "istio-system"},
         "spec": {"selector": {"matchLabels": {"app": "shop"}}, "url": f"oci://{pushed}"},
     }
-    assert f"`{plain_registry.host}` is, for a proxy, its own pod" in first.err
+    assert (
+        f"`{plain_registry.host}` is, in the cluster, whoever fetches the image itself" in first.err
+    )
     again = wasmctl("manifest", project.name, "--selector", "app=shop", cwd=tmp_path)
     assert again.out == first.out
 

@@ -55,6 +55,15 @@ def register(app: typer.Typer) -> None:
         ] = None,
         package: Package = None,
         no_build: NoBuild = False,
+        pull_secret: Annotated[
+            Path | None,
+            typer.Option(
+                "--pull-secret",
+                metavar="FILE",
+                help="Fetch the image with this Secret's credentials alone: kubectl's YAML or "
+                "JSON of it.",
+            ),
+        ] = None,
         username: Username = None,
         password_stdin: PasswordStdin = False,
         plain_http: PlainHttp = None,
@@ -72,6 +81,7 @@ def register(app: typer.Typer) -> None:
             names=tuple(targets or ()),
             package=package,
             build=not no_build,
+            pull_secret=None if pull_secret is None else Path(session.cwd, pull_secret),
             options=registry_options(
                 session,
                 username=username,
@@ -95,6 +105,7 @@ class _Checks:
     names: tuple[str, ...]
     package: str | None
     build: bool
+    pull_secret: Path | None
     options: RegistryOptions
 
 
@@ -154,7 +165,11 @@ def _check(place: str | None, checks: _Checks) -> Iterator[_Found]:
     if place is not None and place.startswith((".", "/", "~")) and not path.exists():
         raise UsageError("no-such-file", f"`{place}` does not exist", hint="correct the path")
     for one in check_image_named(
-        str(place), checks.names, session=checks.session, options=checks.options
+        str(place),
+        checks.names,
+        session=checks.session,
+        options=checks.options,
+        pull_secret=checks.pull_secret,
     ):
         yield _Found(checked=one, asked=bool(checks.names), file=path)
 

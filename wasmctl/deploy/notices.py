@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from wasmctl.consumers.consumer import Consumer, Reader
+from wasmctl.consumers.urls import check_url
 from wasmctl.deploy.istio import ROOT_NAMESPACE
-from wasmctl.oci.options import is_loopback
 
 if TYPE_CHECKING:
     from wasmctl.deploy.deployment import Deployment
@@ -18,6 +19,7 @@ __all__ = ["image_notices", "notices_of"]
 
 # The release of istio.io/api that brought it; an older CRD refuses the word.
 _RELOAD_SINCE: Final = (1, 27)
+_READERS: Final = (Consumer(name="istio", reader=Reader.ISTIO),)
 _ISTIO: Final = re.compile(r"(?:istio|asm)-(\d+)\.(\d+)")
 
 
@@ -57,11 +59,8 @@ def notices_of(
 
 def image_notices(image: Reference) -> Iterator[str]:
     """Yield the warnings that an image's url in an object deserves."""
-    if is_loopback(image.registry):
-        yield (
-            f"`{image.registry}` is, for a proxy, its own pod: no proxy of a cluster can pull"
-            " from there"
-        )
+    for finding in check_url(f"oci://{image}", _READERS):
+        yield f"{finding.message}; {finding.hint}"
     if image.tag == "latest":
         yield "the tag `latest` tells nobody which version the url is; its digest is what counts"
 

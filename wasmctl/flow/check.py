@@ -81,6 +81,7 @@ def check_image_named(
     *,
     session: Session,
     options: RegistryOptions,
+    pull_secret: Path | None = None,
 ) -> tuple[Checked, ...]:
     """Say what is wrong with an image, and with the module in it.
 
@@ -89,8 +90,10 @@ def check_image_named(
         targets: names of those that have to take it; none: all that there are.
         session: the world.
         options: how a registry is reached.
+        pull_secret: a cluster's, whose credentials alone are shown.
 
     Raises:
+        Refused: the pull secret has no credentials for the registry.
         UsageError: the name is none, or a target's is not known.
         Unreadable: it is no image at all.
         RegistryError: the registry cannot be reached or refuses.
@@ -102,13 +105,16 @@ def check_image_named(
     readers = [one for one in map(find_consumer, [target.name for target in wanted]) if one]
     consumers = (readers or list(CONSUMERS)) if targets else list(CONSUMERS)
     with tempfile.TemporaryDirectory(prefix="wasmctl-", dir=session.env.get("TMPDIR")) as scratch:
+        blobs, keys = Path(scratch, "blobs"), Path(scratch, "keys")
+        blobs.mkdir()
+        if pull_secret is not None:
+            from wasmctl.flow.pull_secret import with_pull_secret
+
+            keys.mkdir()
+            options = with_pull_secret(options, pull_secret, name=name, scratch=keys)
         with session.console.waiting(f"looking at {name}"):
             seen = examine_image(
-                name,
-                folder=session.cwd,
-                options=options,
-                scratch=Path(scratch),
-                consumers=consumers,
+                name, folder=session.cwd, options=options, scratch=blobs, consumers=consumers
             )
         for line in seen.assumed:
             session.console.say(line)

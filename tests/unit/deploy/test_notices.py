@@ -54,7 +54,7 @@ def test_the_whole_mesh_is_told() -> None:
 @pytest.mark.parametrize("host", ["localhost:5000", "127.0.0.1:5000", "[::1]:5000", "a.localhost"])
 def test_a_registry_of_this_machine_is_told(host: str) -> None:
     (said,) = notices(f"{host}/acme/x:1.0@sha256:{'a' * 64}")
-    assert said.startswith(f"`{host}` is, for a proxy, its own pod")
+    assert said.startswith(f"`{host}` is, in the cluster, whoever fetches the image itself")
 
 
 def test_the_tag_latest_is_told() -> None:
