@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import Final
 
-from wasmctl.cases.model import Plugin, Request
+from wasmctl.cases.groups import singles_of
+from wasmctl.cases.model import Case, Plugin, Request
+from wasmctl.cases.results import Difference
 from wasmctl.project.settings import DEFAULT_PORT
 
-__all__ = ["curl_command", "run_command"]
+__all__ = ["curl_command", "request_to_see", "run_command"]
 
 # Where `wasmctl run` serves.
 _ADDRESS: Final = f"http://127.0.0.1:{DEFAULT_PORT}"
@@ -17,14 +20,22 @@ _LONGEST_BODY: Final = 2000
 _LONGEST_CONFIGURATION: Final = 300
 
 
-def curl_command(request: Request, address: str = _ADDRESS) -> str:
+def curl_command(request: Request, address: str = _ADDRESS, *, options: Sequence[str] = ()) -> str:
     """Return a line for bash that sends `request` to a served plug-in.
 
     What curl cannot send alike (trailers, the bounds of chunks, long bodies) is noted behind `#`.
+
+    Args:
+        request: what is sent.
+        address: `http://HOST:PORT`, or the same with https.
+        options: further ones of curl's.
     """
     notes: list[str] = []
-    arguments = ["curl", "-i"]
-    if request.http == 2:
+    arguments = ["curl", "-i", *options]
+    if address.startswith("https:"):
+        # curl itself would choose HTTP/2 wherever it is offered.
+        arguments.append("--http2" if request.http == 2 else "--http1.1")
+    elif request.http == 2:
         arguments.append("--http2-prior-knowledge")
     if request.method == "HEAD":
         arguments.append("-I")
@@ -42,6 +53,15 @@ def curl_command(request: Request, address: str = _ADDRESS) -> str:
     arguments.append(f"{address}{request.path}")
     line = before + " ".join(map(_quoted, arguments))
     return f"{line}  # {'; '.join(notes)}" if notes else line
+
+
+def request_to_see(case: Case, differences: Sequence[Difference]) -> Request | None:
+    """Return the request that differed first, else the case's first; None where it has none."""
+    singles = singles_of(case)
+    lines = [difference.line for difference in differences]
+    differing = (single for single in singles if single.line in lines)
+    single = next(differing, singles[0] if singles else None)
+    return None if single is None else single.request
 
 
 def run_command(plugin: Plugin) -> str:

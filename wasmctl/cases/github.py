@@ -26,8 +26,9 @@ def annotation(result: CaseResult, workspace: Path) -> str:
         result: of a case that did not pass.
         workspace: the repository's folder; files in it are named from there.
     """
-    words = {"refused": "was refused", "proxy": "had no Envoy"}.get(result.outcome, "failed")
-    title = f"{result.name} {words} (Envoy {result.envoy})"
+    none = "had no answer" if result.url else "had no Envoy"
+    words = {"refused": "was refused", "proxy": none}.get(result.outcome, "failed")
+    title = f"{result.name} {words} ({result.venue})"
     lines = [item.line for item in result.differences if item.line is not None]
     line = lines[0] if lines else result.line
     file = relative(result.file, workspace)
@@ -38,10 +39,10 @@ def step_summary(results: Sequence[CaseResult], workspace: Path) -> str:
     """Return Markdown: what it came to, and a bullet for each case that needs a look."""
     lines = [f"**wasmctl test**: {counted(results)}", ""]
     for result in results:
-        if result.outcome in {"passed", "not-run"}:
+        if result.outcome in {"passed", "not-run", "not-shown"}:
             continue
         where = f"{relative(result.file, workspace)}:{result.line}"
-        lines.append(f"- {result.outcome}: {_code(result.name)} ({where}, Envoy {result.envoy})")
+        lines.append(f"- {result.outcome}: {_code(result.name)} ({where}, {result.venue})")
         lines += [f"  - {_code(line)}" for line in _told(result).splitlines()]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -24,10 +24,11 @@ __all__ = ["make_junit"]
 _NO_CHARACTER: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # A failure says that the plug-in is wrong, an error that there is no answer about this case.
 _ELEMENTS: Final = {"failed": "failure", "refused": "error", "proxy": "error"}
+_SKIPPED: Final = frozenset({"not-run", "not-shown"})
 
 
 def make_junit(results: Sequence[CaseResult], cwd: Path) -> bytes:
-    """Return the document: a suite for each case file and release of Envoy.
+    """Return the document: a suite for each case file and release of Envoy, or URL.
 
     Args:
         results: of all cases, of one project or of several.
@@ -36,17 +37,17 @@ def make_junit(results: Sequence[CaseResult], cwd: Path) -> bytes:
     root = ET.Element("testsuites", _sums(results, name="wasmctl test"))
     suites: dict[tuple[Path, str], list[CaseResult]] = {}
     for result in results:
-        suites.setdefault((result.file, result.envoy), []).append(result)
-    for (file, envoy), members in suites.items():
+        suites.setdefault((result.file, result.venue), []).append(result)
+    for (file, venue), members in suites.items():
         shown = str(relative(file, cwd))
-        sums = _sums(members, name=f"{shown} (Envoy {envoy})")
-        skipped = sum(member.outcome == "not-run" for member in members)
+        sums = _sums(members, name=f"{shown} ({venue})")
+        skipped = sum(member.outcome in _SKIPPED for member in members)
         suite = ET.SubElement(root, "testsuite", {**sums, "skipped": str(skipped)})
         suite.set("file", _text(shown))
         for member in members:
             # Readers take what stands before the last dot for a package.
-            release = envoy.replace(".", "-")
-            _add_case(suite, member, f"{case_file_stem(file)}.envoy-{release}", cwd)
+            place = "live" if member.url else f"envoy-{member.envoy.replace('.', '-')}"
+            _add_case(suite, member, f"{case_file_stem(file)}.{place}", cwd)
     ET.indent(root)
     document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return document + b"\n"
@@ -73,14 +74,19 @@ def _add_case(suite: ET.Element, result: CaseResult, classname: str, cwd: Path) 
             "time": f"{result.seconds:.3f}",
         },
     )
-    if result.outcome == "not-run":
-        ET.SubElement(case, "skipped", {"message": "the run was over before its turn"})
+    if result.outcome in _SKIPPED:
+        message = "; ".join(f"{part.what}: {part.why}" for part in result.not_shown)
+        message = f"not shown: {message}" if message else "the run was over before its turn"
+        ET.SubElement(case, "skipped", {"message": _text(message)})
     elif (kind := _ELEMENTS.get(result.outcome)) is not None:
         attributes = {"type": result.outcome, "message": _text(_headline(result))}
         trouble = ET.SubElement(case, kind, attributes)
         trouble.text = _text("\n".join(details(result, Layout(cwd=cwd))))
-    if result.log:
-        ET.SubElement(case, "system-out").text = _text("\n".join(result.log))
+    said = list(result.log)
+    if result.outcome not in _SKIPPED:
+        said += [f"not shown: {part.what}: {part.why}" for part in result.not_shown]
+    if said:
+        ET.SubElement(case, "system-out").text = _text("\n".join(said))
 
 
 def _headline(result: CaseResult) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, assert_never
 
+from wasmctl.cases.asking import ask
 from wasmctl.cases.compare import (
     compare_log,
     compare_metrics,
@@ -29,9 +30,7 @@ from wasmctl.cases.results import Difference
 from wasmctl.cases.scene import Scene
 from wasmctl.cases.watch import Watch
 from wasmctl.envoy.proxy import Proxy
-from wasmctl.wire import messages
-from wasmctl.wire.client import exchange
-from wasmctl.wire.messages import Broken, Received, Response, Unsendable
+from wasmctl.wire.messages import Broken, Received, Response
 
 __all__ = ["Player"]
 
@@ -156,17 +155,12 @@ class Player:
         return (*found, *compare_parallel(wanted, got_upstream, where))
 
     async def _exchange(self, request: Request) -> Response | Broken:
-        remaining = max(0.001, self._deadline - time.monotonic())
-        try:
-            return await exchange(*self._address, _wire_request(request), timeout=remaining)
-        except Broken as error:
-            if error.kind == "timeout":
-                self._gave_up = True
-                message = error.message.replace(f"{remaining:g} s", f"{self._case.timeout:g} s")
-                return Broken("timeout", message, error.response)
-            return error
-        except Unsendable as error:
-            return Broken("protocol", f"it cannot be sent: {error}")
+        answer = await ask(
+            self._address, request, deadline=self._deadline, timeout=self._case.timeout
+        )
+        if isinstance(answer, Broken) and answer.kind == "timeout":
+            self._gave_up = True
+        return answer
 
     async def _look(self) -> None:
         remaining = max(_AFTER_TIMEOUT, self._deadline - time.monotonic())
@@ -310,14 +304,3 @@ def _explain_timeout(found: Difference, upstream: Sequence[Received]) -> Differe
     else:
         why = "the request did not reach the upstream: does the plug-in pause it and never resume?"
     return Difference(where=found.where, expected=found.expected, got=f"{found.got}; {why}")
-
-
-def _wire_request(request: Request) -> messages.Request:
-    return messages.Request(
-        method=request.method,
-        path=request.path,
-        headers=request.headers,
-        body=request.body,
-        trailers=request.trailers,
-        version="2" if request.http == 2 else "1.1",
-    )

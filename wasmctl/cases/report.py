@@ -41,13 +41,16 @@ _WORDS: Final[dict[CaseOutcome, tuple[str, str]]] = {
     "refused": ("REFUSED", "red"),
     "proxy": ("NO ENVOY", "yellow"),
     "not-run": ("not run", "dim"),
+    "not-shown": ("not shown", "dim"),
 }
+_NO_ANSWER: Final = ("NO ANSWER", "yellow")
 # The same in a summary, worst first.
 _COUNTED: Final[dict[CaseOutcome, str]] = {
     "proxy": "without an Envoy",
     "refused": "refused",
     "failed": "failed",
     "passed": "passed",
+    "not-shown": "not shown",
     "not-run": "not run",
 }
 _WIDEST_NAME: Final = 64
@@ -76,17 +79,21 @@ class Layout:
         names: of all cases, for the width of their column.
         files: the case files; with several a column tells them.
         envoys: the releases; with several a column tells them.
+        url: that of the gateway, where the cases run against what is deployed.
     """
 
     cwd: Path
     names: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     envoys: tuple[str, ...] = ()
+    url: str = ""
 
 
 def headline(result: CaseResult, layout: Layout, style: Style = plain) -> str:
     """Return the line of a case: outcome, release and file where there are several, name, time."""
     word, colour = _WORDS[result.outcome]
+    if result.url and result.outcome == "proxy":
+        word, colour = _NO_ANSWER
     # Wide enough for the word that is there when all is well; a longer one is meant to stand out.
     cells = [style(f"{word:<7}", *([colour] if result.outcome == "passed" else [colour, "bold"]))]
     if len(layout.envoys) > 1:
@@ -98,6 +105,10 @@ def headline(result: CaseResult, layout: Layout, style: Style = plain) -> str:
     cells.append(f"{_shown(result.name):<{width}}")
     if result.outcome in {"passed", "failed"}:
         cells.append(style(_duration(result.seconds), "dim"))
+    if result.not_shown:
+        parts = ", ".join(_shown(part.what) for part in result.not_shown)
+        whole = result.outcome == "not-shown"
+        cells.append(style(f"({parts})" if whole else f"(not shown: {parts})", "dim"))
     return "  ".join(cells).rstrip()
 
 
@@ -119,7 +130,8 @@ def details(result: CaseResult, layout: Layout, style: Style = plain) -> Iterato
     yield from _log("Envoy's log", result.proxy_log, style)
     if result.curl is not None and result.outcome == "failed":
         # As it is to be copied: nothing stands before it.
-        yield f"  {style(f'to see it, beside `{_shown(result.serve)}`', 'bold')}"
+        beside = f", beside `{_shown(result.serve)}`" if result.serve else ""
+        yield f"  {style(f'to see it{beside}', 'bold')}"
         yield f"    {_shown(result.curl)}"
 
 
@@ -154,13 +166,14 @@ def case_data(result: CaseResult) -> dict[str, JSONValue]:
         "proxy_log": list(result.proxy_log),
         "curl": result.curl,
         "serve": result.serve if result.curl else None,
+        "not_shown": [{"what": part.what, "why": part.why} for part in result.not_shown],
         "run_folder": None if result.run_folder is None else str(result.run_folder),
     }
     return {
         "name": result.name,
         "file": str(result.file),
         "line": result.line,
-        "envoy": result.envoy,
+        **({"url": result.url} if result.url else {"envoy": result.envoy}),
         "outcome": result.outcome,
         "seconds": round(result.seconds, 3),
         **{key: value for key, value in told.items() if value},
@@ -169,8 +182,12 @@ def case_data(result: CaseResult) -> dict[str, JSONValue]:
 
 def counted(results: Iterable[CaseResult]) -> str:
     """Return how many came out how, worst first: `1 failed, 3 passed`."""
+    results = list(results)
     counts = Counter(result.outcome for result in results)
-    told = [f"{counts[outcome]} {words}" for outcome, words in _COUNTED.items() if counts[outcome]]
+    words = dict(_COUNTED)
+    if any(result.url for result in results):
+        words["proxy"] = "without an answer"
+    told = [f"{counts[outcome]} {called}" for outcome, called in words.items() if counts[outcome]]
     return ", ".join(told) or "no cases"
 
 
@@ -178,7 +195,7 @@ def summary(
     results: Sequence[CaseResult], layout: Layout, seconds: float, style: Style = plain
 ) -> Iterator[str]:
     """Yield where to look further, and what it came to: each release of several, and all in all."""
-    troubled = [item for item in results if item.outcome not in {"passed", "not-run"}]
+    troubled = [item for item in results if item.outcome in {"failed", "refused", "proxy"}]
     for folder in dict.fromkeys(item.run_folder for item in troubled if item.run_folder):
         yield style(f"what Envoy was given, and its log: {folder}", "dim")
     if len(layout.envoys) > 1:
@@ -186,7 +203,10 @@ def summary(
         for envoy in layout.envoys:
             of_it = [result for result in results if result.envoy == envoy]
             yield f"Envoy {envoy:<{width}}  {style(counted(of_it), _colour(of_it))}"
-    where = f" in Envoy {layout.envoys[0]}" if len(layout.envoys) == 1 else ""
+    yield from _not_shown(results, style)
+    where = f" at {layout.url}" if layout.url else ""
+    if len(layout.envoys) == 1:
+        where = f" in Envoy {layout.envoys[0]}"
     outcomes = {result.outcome for result in results}
     told = f"{style(counted(results), _colour(results), 'bold')}{where}, {_duration(seconds)}"
     if "refused" in outcomes and outcomes <= {"refused", "not-run"}:
@@ -194,11 +214,21 @@ def summary(
     yield told
 
 
+def _not_shown(results: Sequence[CaseResult], style: Style) -> Iterator[str]:
+    """Yield why parts of cases were not shown, each reason once."""
+    reasons: dict[str, dict[str, None]] = {}
+    for result in results:
+        for part in result.not_shown:
+            reasons.setdefault(part.why, {})[part.what] = None
+    for why, parts in reasons.items():
+        yield style(_shown(f"not shown: {', '.join(parts)}: {why}"), "dim")
+
+
 def _colour(results: Sequence[CaseResult]) -> str:
     outcomes = {result.outcome for result in results}
     if outcomes & {"failed", "refused"}:
         return "red"
-    return "yellow" if outcomes - {"passed"} else "green"
+    return "yellow" if outcomes - {"passed", "not-shown"} else "green"
 
 
 def case_file_stem(path: Path) -> str:

@@ -21,7 +21,7 @@ from wasmctl.wire.messages import Received
 from wasmctl.wire.server import serve
 from wasmctl.wire.tcp import Listening, Stream, listen
 
-__all__ = ["Scene", "set_scene"]
+__all__ = ["Scene", "set_scene", "wire_reply"]
 
 _HOST = "127.0.0.1"
 _UNDECLARED = messages.Reply(status=501, body=(b"wasmctl: the case declares no answer for this\n",))

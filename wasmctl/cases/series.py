@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wasmctl.cases.compare import compare_log
-from wasmctl.cases.curl import curl_command, run_command
+from wasmctl.cases.curl import curl_command, request_to_see, run_command
 from wasmctl.cases.groups import (
     Group,
     group_cases,
@@ -25,7 +25,7 @@ from wasmctl.cases.groups import (
     singles_of,
     traces,
 )
-from wasmctl.cases.model import Case, CaseFile, Request
+from wasmctl.cases.model import Case, CaseFile
 from wasmctl.cases.play import Player
 from wasmctl.cases.results import CaseOutcome, CaseResult, Difference
 from wasmctl.cases.scene import Scene, set_scene
@@ -297,7 +297,7 @@ class Series:
     ) -> None:
         """Hand on a case's result, and strike the case off."""
         failed = outcome not in {"passed", "not-run"}
-        asked = _request_to_see(case, differences)
+        asked = request_to_see(case, differences)
         result = CaseResult(
             file=self._file.path,
             line=case.line,
@@ -332,15 +332,6 @@ def _latest(lines: tuple[str, ...]) -> tuple[str, ...]:
     if len(lines) <= _LINES:
         return lines
     return (f"… {len(lines) - _LINES} lines before", *lines[-_LINES:])
-
-
-def _request_to_see(case: Case, differences: Sequence[Difference]) -> Request | None:
-    """Return the request that differed first, else the case's first; None where it has none."""
-    singles = singles_of(case)
-    lines = [difference.line for difference in differences]
-    differing = (single for single in singles if single.line in lines)
-    single = next(differing, singles[0] if singles else None)
-    return None if single is None else single.request
 
 
 def _patience(case: Case) -> float:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Talk"]
 
+_NOTHING_SHOWN: Final = "without `--url` they run in an Envoy of wasmctl's own"
 _WRITABLE: Final = "check the path, its permissions and the space left"
 
 
@@ -34,8 +35,8 @@ class Talk:
         self._codes: set[int] = set()
         self._told: set[tuple[str, ...]] = set()
 
-    def begin(self, trial: Trial, envoys: Sequence[str]) -> None:
-        """Start a project's part: its lines have their columns in common."""
+    def begin(self, trial: Trial, envoys: Sequence[str] = (), *, url: str = "") -> None:
+        """Start a project's part, in Envoys or at a URL: its lines have columns in common."""
         self._trial = trial
         self._started = time.monotonic()
         self._first = len(self.results)
@@ -44,6 +45,7 @@ class Talk:
             names=tuple(case.name for file in trial.files for case in file.cases),
             files=tuple(file.path for file in trial.files),
             envoys=tuple(dict.fromkeys(envoys)),
+            url=url,
         )
         if self._several:
             folder = str(relative(trial.project.folder, self._session.cwd))
@@ -55,12 +57,12 @@ class Talk:
         style = self._session.console.style_result
         if result.outcome == "not-run":
             return
-        if result.outcome == "passed":
+        if result.outcome in {"passed", "not-shown"}:
             if self._session.console.verbosity >= 0 and self._trial.declared:
                 self._print(headline(result, self._layout, style))
             return
         # A module that is refused is refused for all cases: its reason is told once.
-        why = (result.outcome, result.envoy, *reason(result))
+        why = (result.outcome, result.venue, *reason(result))
         if result.outcome != "failed" and why in self._told:
             return
         self._told.add(why)
@@ -103,6 +105,8 @@ class Talk:
             codes.add(ExitCode.NO)
         if "proxy" in outcomes:
             codes.add(ExitCode.PROXY)
+        if outcomes == {"not-shown"}:
+            codes.add(ExitCode.USAGE)
         return int(max(codes))
 
     def write_reports(self, junit: Path | None) -> None:
@@ -140,7 +144,11 @@ class Talk:
 
     def result(self, *, interrupted: bool) -> Result:
         """Return what the command comes to; all that people read was told as it came."""
-        errors = [*self._errors, *self._failures()]
+        failures = self._failures()
+        for error in failures:
+            if error.code == "nothing-shown":
+                self._session.console.error(error.message, error.hint)
+        errors = [*self._errors, *failures]
         if interrupted:
             self._session.console.error("interrupted", None)
             errors.append(ErrorItem(code="interrupted", message="interrupted"))
@@ -158,6 +166,7 @@ class Talk:
             "refused": outcomes.count("refused"),
             "proxy": outcomes.count("proxy"),
             "not_run": outcomes.count("not-run"),
+            "not_shown": outcomes.count("not-shown"),
             "cases": [case_data(result) for result in self.results],
         }
 
@@ -167,12 +176,19 @@ class Talk:
         if failed:
             message = f"{len(failed)} of {len(self.results)} cases failed"
             found["cases-failed",] = ErrorItem(code="cases-failed", message=message)
+        if self.results and all(result.outcome == "not-shown" for result in self.results):
+            message = "nothing that the cases expect is shown by answers of what is deployed"
+            found["nothing-shown",] = ErrorItem(
+                code="nothing-shown", message=message, hint=_NOTHING_SHOWN
+            )
         for result in self.results:
             if result.outcome not in {"refused", "proxy"}:
                 continue
             code = "module-refused" if result.outcome == "refused" else "proxy-lost"
+            if result.url:
+                code = "gateway-lost"
             words = " ".join(line for line in reason(result) if not line.startswith("hint: "))
-            message = f"Envoy {result.envoy}: {words or counted([result])}"
+            message = f"{result.venue}: {words or counted([result])}"
             hint = None if result.explanation is None else result.explanation.hint
             found[code, message] = ErrorItem(code=code, message=message, hint=hint)
         return list(found.values())
@@ -181,9 +197,14 @@ class Talk:
         done = {(item.envoy, item.file, item.name) for item in self.results[self._first :]}
         return [
             CaseResult(
-                file=file.path, line=case.line, name=case.name, envoy=envoy, outcome="not-run"
+                file=file.path,
+                line=case.line,
+                name=case.name,
+                envoy=envoy,
+                url=self._layout.url,
+                outcome="not-run",
             )
-            for envoy in self._layout.envoys
+            for envoy in self._layout.envoys or ("",)
             for file in self._trial.files
             for case in file.cases
             if (envoy, file.path, case.name) not in done

@@ -1,7 +1,8 @@
-"""`wasmctl test`: run the declared cases in a real Envoy."""
+"""`wasmctl test`: run the declared cases in a real Envoy, or against what is deployed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ from wasmctl.session import Session
 
 if TYPE_CHECKING:
     from wasmctl.cli.case_talk import Talk
+    from wasmctl.flow.live import LiveRequest
     from wasmctl.flow.prove import ProveRequest, Trial
     from wasmctl.project.project import Project
 
@@ -25,7 +27,9 @@ def register(app: typer.Typer) -> None:
 
     @app.command(
         epilog="Exit codes: 0 all passed; 1 a case failed, or Envoy refuses the module; 7 there "
-        "was no Envoy to ask. Without case files the module is loaded, no more."
+        "was no Envoy to ask, or the gateway does not answer. Without case files the module is "
+        "loaded, no more. With --url nothing is built and no Envoy started: cases run as far as "
+        "answers show what they expect, the rest is listed as not shown."
     )
     def test(
         ctx: typer.Context,
@@ -60,11 +64,26 @@ def register(app: typer.Typer) -> None:
         junit: Annotated[
             Path | None, typer.Option("--junit", metavar="FILE", help="Write a JUnit report there.")
         ] = None,
+        url: Annotated[
+            str | None,
+            typer.Option("--url", metavar="URL", help="Ask what is deployed, by its gateway."),
+        ] = None,
+        host: Annotated[
+            str | None,
+            typer.Option("--host", metavar="HOST", help="What requests call the gateway."),
+        ] = None,
+        ca_file: Annotated[
+            Path | None, typer.Option("--ca-file", metavar="FILE", help="Its CA, as PEM.")
+        ] = None,
+        insecure: Annotated[
+            bool, typer.Option("--insecure-skip-tls-verify", help="Do not verify its TLS.")
+        ] = False,
         package: Package = None,
         no_build: NoBuild = False,
     ) -> Result:
-        """Run the declared cases in a real Envoy."""
+        """Run the declared cases in a real Envoy, or against what is deployed."""
         from wasmctl.cli.case_talk import Talk
+        from wasmctl.flow.live import LiveRequest
         from wasmctl.flow.prove import ProveRequest, plan_trials
 
         session: Session = ctx.obj
@@ -75,10 +94,18 @@ def register(app: typer.Typer) -> None:
             jobs=jobs,
             build=not no_build,
         )
+        aside = {"--envoy": envoys, "--jobs": jobs, "--no-build": no_build}
+        trust = {"--host": host, "--ca-file": ca_file, "--insecure-skip-tls-verify": insecure}
+        _require_fitting(url, without=aside, only=trust)
         report = None if junit is None else _writable(Path(session.cwd, junit), shown=junit)
         trials = plan_trials(_projects(folders, session, package), session, request)
         talk = Talk(session, several=len(trials) > 1)
-        complete = _run_all(trials, session, request, talk)
+        if url is None:
+            complete = _run_all(trials, session, request, talk)
+        else:
+            ca = None if ca_file is None else Path(session.cwd, ca_file)
+            live = LiveRequest(url=url, host=host, ca_file=ca, insecure=insecure)
+            complete = _run_live(trials, session, live, talk, stop_at_first=stop_at_first)
         talk.write_reports(report)
         return talk.result(interrupted=not complete)
 
@@ -92,6 +119,20 @@ def _projects(folders: list[Path] | None, session: Session, package: str | None)
     ]
     # A folder named twice is tested once.
     return list({project.folder: project for project in found}.values())
+
+
+def _require_fitting(
+    url: str | None, *, without: Mapping[str, object], only: Mapping[str, object]
+) -> None:
+    """Refuse options that mean nothing with `--url`, or nothing without it."""
+    named = [option for option, given in (only if url is None else without).items() if given]
+    if not named:
+        return
+    if url is None:
+        message = f"`{named[0]}` is about the gateway that `--url` names, and there is none"
+        raise UsageError("usage", message, hint=f"add `--url`, or leave `{named[0]}` out")
+    message = f"`{named[0]}` and `--url`: what is deployed is asked where it runs, as it is"
+    raise UsageError("usage", message, hint="leave one of them out")
 
 
 def _writable(path: Path, *, shown: Path) -> Path:
@@ -112,15 +153,55 @@ def _run_all(
     """
     from wasmctl.flow.prove import find_envoys, prepare_modules, run_trial
 
-    troubles = prepare_modules(trials, session, request)
-    for trial, trouble in zip(trials, troubles, strict=True):
+    folders = [trial.project.folder for trial in trials]
+    troubles = dict(zip(folders, prepare_modules(trials, session, request), strict=True))
+
+    def begin(trial: Trial) -> Callable[[], None]:
+        if (trouble := troubles[trial.project.folder]) is not None:
+            raise trouble
+        proxies = find_envoys(trial, session)
+        talk.begin(trial, [proxy.envoy.version for proxy in proxies])
+        return lambda: run_trial(trial, proxies, session, request, talk)
+
+    return _run_each(trials, begin, talk, stop_at_first=request.stop_at_first)
+
+
+def _run_live(
+    trials: tuple[Trial, ...],
+    session: Session,
+    request: LiveRequest,
+    talk: Talk,
+    *,
+    stop_at_first: bool,
+) -> bool:
+    """Ask what is deployed; return False where an interruption ended it.
+
+    Raises:
+        WasmctlError: the one project there is failed.
+    """
+    from wasmctl.flow.live import find_gateway, run_live_trial
+
+    gateway = find_gateway(request, session)
+
+    def begin(trial: Trial) -> Callable[[], None]:
+        talk.begin(trial, url=gateway.url)
+        return lambda: run_live_trial(trial, gateway, talk, stop_at_first=stop_at_first)
+
+    return _run_each(trials, begin, talk, stop_at_first=stop_at_first)
+
+
+def _run_each(
+    trials: tuple[Trial, ...],
+    begin: Callable[[Trial], Callable[[], None]],
+    talk: Talk,
+    *,
+    stop_at_first: bool,
+) -> bool:
+    for trial in trials:
         try:
-            if trouble is not None:
-                raise trouble
-            proxies = find_envoys(trial, session)
-            talk.begin(trial, [proxy.envoy.version for proxy in proxies])
+            run = begin(trial)
             try:
-                run_trial(trial, proxies, session, request, talk)
+                run()
             except KeyboardInterrupt:
                 talk.end(interrupted=True)
                 return False
@@ -129,6 +210,6 @@ def _run_all(
             if len(trials) == 1:
                 raise
             talk.failed(trial, error)
-        if request.stop_at_first and talk.exit_code != ExitCode.DONE:
+        if stop_at_first and talk.exit_code != ExitCode.DONE:
             break
     return True

@@ -6,16 +6,14 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 from wasmctl.envoy.bootstrap import Cluster
-from wasmctl.errors import UsageError
+from wasmctl.wire.url import USUAL_PORTS, parse_server_url
 
 __all__ = ["FAILURES", "UPSTREAM", "Upstream", "parse_upstream", "why_unreachable"]
 
 # The cluster's name.
 UPSTREAM: Final = "upstream"
-_PORTS: Final = {"http": 80, "https": 443}
 # The counters that tell, after `cluster.upstream.`, the most telling first; why, and what to do:
 # https://www.envoyproxy.io/docs/envoy/latest/configuration/upstream/cluster_manager/cluster_stats
 _AUTHORITY: Final = (
@@ -68,7 +66,7 @@ class Upstream:
         try:
             ipaddress.ip_address(self.host)
         except ValueError:
-            usual = self.port == _PORTS["https" if self.tls else "http"]
+            usual = self.port == USUAL_PORTS["https" if self.tls else "http"]
             named = self.host if usual else f"{self.host}:{self.port}"
             return None if self.is_here else named
         return None
@@ -102,33 +100,5 @@ def parse_upstream(url: str) -> Upstream:
     Raises:
         UsageError: it is no such URL, or has more to it than a server.
     """
-    try:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        port = parts.port
-    except ValueError as error:
-        raise _bad(url, str(error).lower()) from error
-    if parts.scheme not in _PORTS:
-        raise _bad(url, f"`{parts.scheme}` is neither http nor https")
-    if not parts.hostname or any(not letter.isprintable() or letter == " " for letter in url):
-        raise _bad(url, "it names no host")
-    if parts.username is not None or parts.password is not None:
-        # Not repeated: it may be in somebody's logs already.
-        shown = url.rpartition("@")[2]
-        raise _bad(f"…@{shown}", "a user has no place in it")
-    if parts.path not in {"", "/"} or parts.query or parts.fragment:
-        raise _bad(url, "the path is each request's own")
-    if port == 0:
-        raise _bad(url, "port 0 is none")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    port = port or _PORTS[parts.scheme]
-    return Upstream(
-        url=f"{parts.scheme}://{host}:{port}",
-        host=parts.hostname,
-        port=port,
-        tls=parts.scheme == "https",
-    )
-
-
-def _bad(url: str, why: str) -> UsageError:
-    hint = "write it like `http://127.0.0.1:8080` or `https://example.com`"
-    return UsageError("bad-upstream", f"the upstream `{url}` cannot be used: {why}", hint=hint)
+    read = parse_server_url(url, what="the upstream", code="bad-upstream")
+    return Upstream(url=read.url, host=read.host, port=read.port, tls=read.tls)

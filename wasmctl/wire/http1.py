@@ -21,7 +21,7 @@ from wasmctl.wire.messages import (
     first_value,
 )
 from wasmctl.wire.pace import BEFORE_RESET, BETWEEN_PIECES
-from wasmctl.wire.tcp import Stream
+from wasmctl.wire.tcp import Channel, Stream
 
 __all__ = ["answer_requests", "ask"]
 
@@ -31,7 +31,7 @@ _HEAD_SIZE: Final = 8 << 20
 _METHODS_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 
 
-async def ask(stream: Stream, request: Request, *, authority: str, incoming: Incoming) -> None:
+async def ask(stream: Channel, request: Request, *, authority: str, incoming: Incoming) -> None:
     """Send the request while reading the answer into `incoming`; a whole answer ends both.
 
     Raises:
@@ -75,7 +75,7 @@ def _framing(headers: Headers, body: tuple[bytes, ...], *, whole: bool) -> Heade
 
 
 async def _send(
-    stream: Stream,
+    stream: Channel,
     connection: h11.Connection,
     head: bytes,
     body: tuple[bytes, ...],
@@ -101,7 +101,7 @@ async def _send(
         stream.write(head, ending)
 
 
-async def _read_answer(stream: Stream, connection: h11.Connection, incoming: Incoming) -> None:
+async def _read_answer(stream: Channel, connection: h11.Connection, incoming: Incoming) -> None:
     while True:
         event = await _next_event(stream, connection, "answer")
         match event:
@@ -122,7 +122,7 @@ async def _read_answer(stream: Stream, connection: h11.Connection, incoming: Inc
 
 
 async def _next_event(
-    stream: Stream, connection: h11.Connection, what: str
+    stream: Channel, connection: h11.Connection, what: str
 ) -> h11.Event | type[h11.PAUSED]:
     ended = False
     while True:

@@ -1,4 +1,4 @@
-"""HTTP/2 over a stream with prior knowledge, both sides of it (RFC 9113).
+"""HTTP/2 over a stream that is known to speak it, both sides of it (RFC 9113).
 
 Opens and closes no connection. Takes what h2 would call invalid in a header, as a recorder should;
 what breaks the protocol itself ends the connection.
@@ -29,7 +29,7 @@ from wasmctl.wire.messages import (
     first_value,
 )
 from wasmctl.wire.pace import BEFORE_RESET, BETWEEN_PIECES
-from wasmctl.wire.tcp import Stream
+from wasmctl.wire.tcp import Channel, Stream
 
 __all__ = ["answer_requests", "ask"]
 
@@ -58,7 +58,7 @@ class _PatientStates(H2ConnectionStateMachine):
 class _Link:
     """What both sides do: frames between h2 and the stream, bodies within the peer's windows."""
 
-    def __init__(self, stream: Stream, *, client: bool) -> None:
+    def __init__(self, stream: Channel, *, client: bool) -> None:
         self.h2 = H2Connection(
             H2Configuration(
                 client_side=client,
@@ -165,7 +165,9 @@ class _Link:
                 await self._stream.drained()
 
 
-async def ask(stream: Stream, request: Request, *, authority: str, incoming: Incoming) -> None:
+async def ask(
+    stream: Channel, request: Request, *, scheme: str, authority: str, incoming: Incoming
+) -> None:
     """Send the request while reading the answer into `incoming`; a whole answer ends both.
 
     Raises:
@@ -174,7 +176,7 @@ async def ask(stream: Stream, request: Request, *, authority: str, incoming: Inc
     link = _Link(stream, client=True)
     head = [
         (b":method", request.method.encode()),
-        (b":scheme", b"http"),
+        (b":scheme", scheme.encode()),
         (b":path", request.path.encode()),
         (b":authority", first_value(request.headers, b"host") or authority.encode()),
         *((name.lower(), value) for name, value in request.headers if name.lower() != b"host"),
@@ -203,7 +205,7 @@ def _length(headers: Headers, body: tuple[bytes, ...], *, whole: bool) -> Header
     return ((b"content-length", str(len(body[0])).encode()),)
 
 
-async def _read_answer(stream: Stream, link: _Link, incoming: Incoming) -> bool:
+async def _read_answer(stream: Channel, link: _Link, incoming: Incoming) -> bool:
     """Read what has come; say whether the answer is whole."""
     data = await stream.receive()
     if not data:

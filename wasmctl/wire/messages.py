@@ -29,7 +29,7 @@ __all__ = [
 Headers = tuple[tuple[bytes, bytes], ...]
 Version = Literal["1.1", "2"]
 Failure = Literal["reset", "hang"]
-BrokenKind = Literal["refused", "reset", "timeout", "protocol"]
+BrokenKind = Literal["refused", "tls", "reset", "timeout", "protocol"]
 
 # RFC 9110, 6.4.1: answers that never have a body.
 STATUSES_WITHOUT_BODY: Final = frozenset({204, 304})
@@ -159,8 +159,8 @@ class Broken(Exception):
     """An exchange that did not come to its end.
 
     Args:
-        kind: `refused` (no connection), `reset` (ended by the peer before the answer was whole),
-            `timeout`, or `protocol` (the peer's bytes are not HTTP).
+        kind: `refused` (no connection), `tls` (none that is trusted), `reset` (ended by the peer
+            before the answer was whole), `timeout`, or `protocol` (the peer's bytes are not HTTP).
         message: what happened; lower-case, no full stop.
         response: what had come by then, if the status had.
     """

@@ -18,14 +18,14 @@ import sys
 import termios
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from wasmctl.wire.messages import Broken
 
-__all__ = ["Listening", "Stream", "connect", "listen"]
+__all__ = ["Channel", "Listening", "Stream", "connect", "listen"]
 
 # What a resolver says of a host: family, kind, protocol, canonical name, address.
-_Found = Sequence[tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[object, ...]]]
+_Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[object, ...]]
 
 _READ_SIZE: Final = 1 << 16
 _CONNECTIONS_WAITING: Final = 512
@@ -41,6 +41,19 @@ _ACKNOWLEDGEMENT_POLL: Final = 0.001
 # sys/socket.h of macOS: bytes not yet acknowledged.
 _SO_NWRITE: Final = 0x1024
 _LINGER_NOTHING: Final = struct.pack("ii", 1, 0)
+
+
+class Channel(Protocol):
+    """What the versions of HTTP send over and receive from: a stream, or TLS over one."""
+
+    @property
+    def lost(self) -> bool: ...
+
+    async def receive(self) -> bytes: ...
+
+    def write(self, *pieces: bytes | memoryview) -> None: ...
+
+    async def drained(self) -> None: ...
 
 
 class Stream:
@@ -204,31 +217,39 @@ async def listen(*, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Lis
 
 
 async def connect(host: str, port: int) -> Stream:
-    """Connect.
+    """Connect, to the first address of the host that takes the connection.
 
     Raises:
         Broken: `refused`: nobody listens there, or there is no way to it; `reset`: the peer was
             faster than this call.
     """
-    loop = asyncio.get_running_loop()
     try:
-        family, kind, protocol, _, address = (await _resolve(host, port))[0]
-        connecting = socket.socket(family, kind, protocol)
-        connecting.settimeout(0)
-        try:
-            await loop.sock_connect(connecting, address)
-        except BaseException:
-            connecting.close()
-            raise
+        # `localhost` may be ::1 first, where not all who listen on 127.0.0.1 listen, too.
+        *earlier, last = await _resolve(host, port)
+        for found in earlier:
+            with contextlib.suppress(OSError):
+                return Stream(await _connected(found))
+        return Stream(await _connected(last))
     except ConnectionResetError:
         raise Broken("reset", "the connection was reset at once") from None
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise Broken("refused", f"no connection to {host}:{port}: {reason}") from None
-    return Stream(connecting)
 
 
-async def _resolve(host: str, port: int) -> _Found:
+async def _connected(found: _Address) -> socket.socket:
+    family, kind, protocol, _, address = found
+    connecting = socket.socket(family, kind, protocol)
+    connecting.settimeout(0)
+    try:
+        await asyncio.get_running_loop().sock_connect(connecting, address)
+    except BaseException:
+        connecting.close()
+        raise
+    return connecting
+
+
+async def _resolve(host: str, port: int) -> Sequence[_Address]:
     try:
         # Numbers need no resolver, and so no thread.
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
