@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import select
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TextIO, cast
@@ -68,6 +69,7 @@ class Console:
         self.animated = animated and verbosity >= 0 and unicode
         self._moving: RichConsole | None = None
         self._waiting = False
+        self._unread = False
         self._out = out
         self._err = err
         self._colour = colour
@@ -111,6 +113,23 @@ class Console:
     def is_seen(self) -> bool:
         """Whether results go to a terminal."""
         return self._out.isatty()
+
+    @property
+    def has_reader(self) -> bool:
+        """Whether what is printed to stdout may still be read: no `| head` has had enough."""
+        if self._unread:
+            return False
+        try:
+            watched = select.poll()
+            watched.register(self._out.fileno(), 0)
+        except (OSError, ValueError):  # no descriptor of the system's
+            return True
+        # Of a pipe without a reader poll(2) says so unasked.
+        return not watched.poll(0)
+
+    def talk(self, text: str) -> None:
+        """Pass on to stderr what a tool says; `-q` does not hide it."""
+        self._write(self._err, f"{printable(text)}\n")
 
     @property
     def live(self) -> int | None:
@@ -235,6 +254,7 @@ class Console:
             except OSError as error:
                 # Nothing more can be said there, and what is buffered must not fail again at exit.
                 _silence(stream)
+                self._unread = self._unread or stream is self._out
                 # A reader that has gone (`| head`) or a lost terminal does not end the work;
                 # a result that was asked for and cannot be written does.
                 if stream is self._out and not isinstance(error, BrokenPipeError):

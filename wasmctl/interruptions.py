@@ -13,7 +13,12 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Final
 
-__all__ = ["ignore_interruptions", "interruptions_held", "take_interruptions"]
+__all__ = [
+    "ignore_interruptions",
+    "interrupted_once",
+    "interruptions_held",
+    "take_interruptions",
+]
 
 _INTERRUPTIONS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -50,6 +55,32 @@ def interruptions_held() -> Iterator[None]:
             signal.signal(number, action)
         if caught:
             signal.raise_signal(caught[0])
+
+
+@contextlib.contextmanager
+def interrupted_once() -> Iterator[None]:
+    """Let the first interruption end the block, and none after it disturb how the block ends.
+
+    For a block that has something to put back: people press Ctrl-C twice, and supervisors send a
+    second signal soon after the first. Within it asyncio may only run with interruptions held.
+    """
+    interrupted = False
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        nonlocal interrupted
+        if not interrupted:
+            interrupted = True
+            raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in _INTERRUPTIONS}
+    ours = {number: action for number, action in before.items() if callable(action)}
+    for number in ours:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, action in ours.items():
+            signal.signal(number, action)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -29,6 +29,7 @@ __all__ = [
     "capture",
     "follow",
     "is_stopping",
+    "piping",
     "serving",
     "stop_all",
 ]
@@ -38,8 +39,8 @@ _GRACE = ((signal.SIGINT, 0.3), (signal.SIGTERM, 0.2), (signal.SIGKILL, 5.0))
 
 # Becomes the program that it is given, in the same process, and leaves behind a watcher in its
 # group. The watcher's input is a pipe whose other end only we hold: it ends when we end, however
-# we end, and then the watcher kills the group.
-_WATCHED = 'exec 3<&0; (read -r _ <&3; kill -s KILL 0) & exec "$@" 3<&- </dev/null'
+# we end, and then the watcher kills the group. It holds nothing of what the program writes to.
+_WATCHED = 'exec 3<&0; (read -r _ <&3; kill -s KILL 0) >/dev/null 2>&1 & exec "$@" 3<&- </dev/null'
 
 _running: set[subprocess.Popen[bytes]] = set()
 _running_lock = threading.Lock()
@@ -157,7 +158,7 @@ def follow(
 
 
 class Service:
-    """A program that runs until it is stopped; made by `serving`."""
+    """A program that runs until it is stopped; made by `serving` and `piping`."""
 
     def __init__(self, child: subprocess.Popen[bytes]) -> None:
         self._child = child
@@ -171,6 +172,10 @@ class Service:
     def exit_code(self) -> int | None:
         """How it ended, negative: by which signal; None while it runs. Never waits."""
         return self._child.poll()
+
+    def wait(self) -> int:
+        """Wait for its end and return its exit code, negative: the signal that ended it."""
+        return self._child.wait()
 
     def terminate(self) -> None:
         """Ask it to end, without waiting."""
@@ -205,6 +210,58 @@ def serving(
         UsageError: its folder is not there.
         OSError: `output` cannot be written.
     """
+    with contextlib.ExitStack() as stack:
+        with output.open("ab") as stream:
+            written = stream.fileno()
+            service = stack.enter_context(
+                _watched(argv, env=env, cwd=cwd, stdout=written, stderr=written, new_session=False)
+            )
+        yield service
+
+
+@contextlib.contextmanager
+def piping(
+    argv: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path
+) -> Iterator[tuple[Service, int, int]]:
+    """Run a program for as long as the block lasts; yield it and what its two streams are read by.
+
+    As of `serving` nothing of it is left behind. It has no terminal: a question that it would ask
+    there fails at once.
+
+    Args:
+        argv: the program and its arguments.
+        env: its whole environment.
+        cwd: its folder.
+
+    Raises:
+        ToolMissing: it cannot be started.
+        UsageError: its folder is not there.
+    """
+    with contextlib.ExitStack() as stack:
+        (out, stdout), (err, stderr) = os.pipe(), os.pipe()
+        stack.callback(os.close, out)
+        stack.callback(os.close, err)
+        try:
+            service = stack.enter_context(
+                _watched(argv, env=env, cwd=cwd, stdout=stdout, stderr=stderr, new_session=True)
+            )
+        finally:
+            os.close(stdout)
+            os.close(stderr)
+        yield service, out, err
+
+
+@contextlib.contextmanager
+def _watched(
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    stdout: int,
+    stderr: int,
+    new_session: bool,
+) -> Iterator[Service]:
+    """Run a program that ends with the block, and with us."""
     program = str(argv[0])
     if "/" in program and not (Path(program).is_file() and os.access(program, os.X_OK)):
         number = errno.EACCES if Path(program).exists() else errno.ENOENT
@@ -213,12 +270,11 @@ def serving(
     with contextlib.ExitStack() as stack:
         theirs, ours = os.pipe()
         stack.callback(os.close, ours)
+        streams = _Streams(stdin=theirs, stdout=stdout, stderr=stderr)
         try:
-            with output.open("ab") as stream:
-                streams = _Streams(stdin=theirs, stdout=stream.fileno(), stderr=stream.fileno())
-                child = stack.enter_context(
-                    _started(watched, env=env, cwd=cwd, streams=streams, new_session=False)
-                )
+            child = stack.enter_context(
+                _started(watched, env=env, cwd=cwd, streams=streams, new_session=new_session)
+            )
         finally:
             os.close(theirs)
         service = Service(child)

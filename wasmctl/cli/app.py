@@ -42,11 +42,12 @@ VERBS: Final[Mapping[str, str]] = {
     "login": "login",
     "logout": "login",
     "manifest": "manifest",
+    "logs": "logs",
     "explain": "explain",
     "config": "config",
 }
 # Verbs that hand what stands behind `--` to a tool.
-_TAILED: Final = frozenset({"build"})
+_TAILED: Final = frozenset({"build", "logs"})
 # Options of the root command that may stand anywhere before a `--`.
 _GLOBAL: Final = frozenset(
     {"--json", "-v", "-vv", "--verbose", "-q", "--quiet", "--debug", "--no-input"}

@@ -15,6 +15,7 @@ __all__ = [
     "FormatChoice",
     "FormatOption",
     "Insecure",
+    "LogLevelChoice",
     "NoBuild",
     "Package",
     "PasswordStdin",
@@ -30,6 +31,17 @@ class FormatChoice(StrEnum):
     OCI = "oci"
     DOCKER = "docker"
     ARTIFACT = "artifact"
+
+
+class LogLevelChoice(StrEnum):
+    """Levels of log lines, as one types them."""
+
+    TRACE = "trace"
+    DEBUG = "debug"
+    INFO = "info"
+    WARN = "warn"
+    ERROR = "error"
+    CRITICAL = "critical"
 
 
 def _target_names() -> tuple[str, ...]:

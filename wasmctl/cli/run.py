@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wasmctl.cli.options import Folder, NoBuild, Package
+from wasmctl.cli.options import Folder, LogLevelChoice, NoBuild, Package
 from wasmctl.errors import ExitCode, UsageError
 from wasmctl.results import ErrorItem, JSONValue, Result
 from wasmctl.session import Session
@@ -19,17 +18,6 @@ if TYPE_CHECKING:
     from wasmctl.project.project import Project
 
 __all__ = ["register"]
-
-
-class LogLevelChoice(StrEnum):
-    """Levels of log lines, as one types them."""
-
-    TRACE = "trace"
-    DEBUG = "debug"
-    INFO = "info"
-    WARN = "warn"
-    ERROR = "error"
-    CRITICAL = "critical"
 
 
 def register(app: typer.Typer) -> None:

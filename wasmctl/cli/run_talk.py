@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, assert_never
 
-from wasmctl.console import printable, shown_size
+from wasmctl.cli.log_lines import shown_line
+from wasmctl.console import shown_size
 from wasmctl.flow.serve import events
 from wasmctl.flow.serve.serve import request_to_try
 from wasmctl.paths import relative
@@ -21,14 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["RunTalk"]
 
-_STYLES: Final = {
-    "trace": ("dim",),
-    "debug": ("dim",),
-    "info": ("green",),
-    "warn": ("yellow",),
-    "error": ("red",),
-    "critical": ("red", "bold"),
-}
 # Longer lists of saved files are cut.
 _NAMED: Final = 3
 
@@ -108,15 +101,16 @@ class RunTalk:
         console.say(f"{more}Ctrl-C ends it")
 
     def _show_line(self, event: events.Logged) -> None:
-        style = self._console.style_result
-        moment = event.time.partition(" ")[2]
-        level = style(f"{event.level:5}", *_STYLES[event.level])
         whose = {"plugin": "", "earlier": "(before the reload) ", "envoy": "envoy: "}[event.source]
-        # Lines of one message stand below each other.
-        text = printable(event.text).replace("\n", "\n" + " " * (len(moment) + 7))
-        if event.source != "plugin":
-            text = style(whose + text, "dim")
-        self._console.result(f"{style(moment, 'dim')} {level} {text}")
+        line = shown_line(
+            self._console,
+            moment=event.time.partition(" ")[2],
+            level=event.level,
+            text=event.text,
+            whose=whose,
+            dim=event.source != "plugin",
+        )
+        self._console.result(line)
 
     def _show_failure(self, error: WasmctlError, meanwhile: str) -> None:
         self._console.error(error.message, error.hint, error.output)

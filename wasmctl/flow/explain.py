@@ -16,14 +16,14 @@ from wasmctl.hosts.incidents import Incident, Incidents
 from wasmctl.hosts.logs import LogReader
 from wasmctl.session import Session
 
-__all__ = ["Explained", "explain_log", "open_log"]
+__all__ = ["Explained", "explain_log", "log_lines", "open_log"]
 
 _GZIP: Final = b"\x1f\x8b"
 _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")  # what PowerShell's `>` writes
 _WASM: Final = b"\0asm"
 # Of a longer line the rest is passed over.
 _LONGEST: Final = 1 << 17
-_PIPE: Final = "`kubectl logs POD -c istio-proxy | wasmctl explain`"
+_PIPE: Final = "`kubectl logs POD -c istio-proxy | wasmctl {}`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,15 +50,20 @@ class Explained:
 
 
 @contextlib.contextmanager
-def open_log(path: Path | None, session: Session) -> Iterator[BinaryIO]:
+def open_log(path: Path | None, session: Session, *, verb: str = "explain") -> Iterator[BinaryIO]:
     """Open a log's file, or stdin; what is compressed or UTF-16 is read as if it were not.
+
+    Args:
+        path: the file; None: stdin.
+        session: the world.
+        verb: ours that asks, for hints.
 
     Raises:
         UsageError: there is no such file, or nobody pipes anything in.
         Unreadable: it may not be read, or is a module.
     """
     with contextlib.ExitStack() as opened:
-        stream = _stdin(session) if path is None else opened.enter_context(_open(path))
+        stream = _stdin(session, verb) if path is None else opened.enter_context(_open(path, verb))
         beginning = stream.peek(len(_WASM))[: len(_WASM)]
         if beginning == _WASM:
             raise Unreadable(
@@ -82,15 +87,11 @@ def explain_log(stream: BinaryIO) -> Explained:
     """
     reader, incidents, interrupted = LogReader(), Incidents(), False
     try:
-        for line in _lines(stream):
+        for line in log_lines(stream):
             for record in reader.feed(line):
                 incidents.add(record)
     except KeyboardInterrupt:
         interrupted = True
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise Unreadable(
-            "not-a-log", f"the compressed log is damaged: {error}", hint="fetch it once more"
-        ) from None
     for record in reader.finish():
         incidents.add(record)
     return Explained(
@@ -114,14 +115,15 @@ class _Recoded:
         return self._text.readline(limit).encode(errors="backslashreplace")
 
 
-def _stdin(session: Session) -> io.BufferedReader:
+def _stdin(session: Session, verb: str) -> io.BufferedReader:
     if session.stdin is None or session.stdin.isatty():
-        raise UsageError("no-log", "no log was given", hint=f"pipe it in, {_PIPE}, or name a file")
+        hint = f"pipe it in, {_PIPE.format(verb)}, or name a file"
+        raise UsageError("no-log", "no log was given", hint=hint)
     return cast("io.BufferedReader", session.stdin.buffer)
 
 
-def _open(path: Path) -> io.BufferedReader:
-    hint = f"name a log's file, or pipe it in: {_PIPE}"
+def _open(path: Path, verb: str) -> io.BufferedReader:
+    hint = f"name a log's file, or pipe it in: {_PIPE.format(verb)}"
     try:
         return path.open("rb")
     except (FileNotFoundError, NotADirectoryError):
@@ -133,9 +135,19 @@ def _open(path: Path) -> io.BufferedReader:
         raise Unreadable("unreadable-log", f"`{path}`: {reason}", hint=hint) from None
 
 
-def _lines(stream: BinaryIO) -> Iterator[bytes]:
+def log_lines(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of a log; of what is longer than any line that is one, the beginning.
+
+    Raises:
+        Unreadable: it is compressed, and damaged.
+    """
     whole = True
-    while piece := stream.readline(_LONGEST):
-        if whole:
-            yield piece
-        whole = piece.endswith(b"\n")
+    try:
+        while piece := stream.readline(_LONGEST):
+            if whole:
+                yield piece
+            whole = piece.endswith(b"\n")
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise Unreadable(
+            "not-a-log", f"the compressed log is damaged: {error}", hint="fetch it once more"
+        ) from None

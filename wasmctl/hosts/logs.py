@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-__all__ = ["LogReader", "LogRecord", "PluginWords", "plugin_words", "read_records"]
+__all__ = ["LogReader", "LogRecord", "PluginWords", "is_headed", "plugin_words", "read_records"]
 
 _LEVELS: Final = {"warn": "warning", "fatal": "critical"}
 _ENDS_OF_LINE: Final = "\r\n"
@@ -151,6 +151,12 @@ def plugin_words(record: LogRecord) -> PluginWords | None:
     return PluginWords(plugin=found["plugin"] or "", text=found["text"])
 
 
+def is_headed(line: bytes) -> bool:
+    """Return whether a line begins as those of a log do: with a time, a level, as JSON."""
+    _, _, rest = _without_prefixes(_text(line))
+    return _parse(rest).headed
+
+
 def read_records(lines: Iterable[bytes]) -> Iterator[LogRecord]:
     """Yield the records that may be about plug-ins.
 
@@ -222,6 +228,11 @@ class LogReader:
         self.lines = 0
         self._open: dict[str, _Open] = {}
         self._prefixes: dict[str, None] = {}
+
+    @property
+    def is_within(self) -> bool:
+        """Whether the next line may belong to a record that has begun."""
+        return bool(self._open)
 
     def feed(self, line: bytes) -> list[LogRecord]:
         """Take the next line; return the records that are complete now."""
