@@ -28,7 +28,9 @@ _UPSTREAM: Final = Unshown("upstream", "what reaches the upstream shows there al
 _CALLOUTS: Final = Unshown("callouts", "what the plug-in calls shows there alone")
 _METRICS: Final = Unshown("metrics", "the proxy counts everybody's requests")
 _LOAD: Final = Unshown("load", "what is deployed is loaded already")
-_PLUGIN: Final = Unshown("plugin", "what is deployed has one configuration: the project's")
+_PLUGIN: Final = Unshown(
+    "plugin", "what is deployed has one configuration: `[deploy] config`, else `[plugin]`'s"
+)
 _FRESH: Final = Unshown("fresh", "what is deployed has VMs that others use, too")
 _TCP: Final = Unshown("tcp", "the URL is one of HTTP")
 _FAILING: Final = Unshown("upstream.fail", "the upstream behind the gateway fails when it likes")

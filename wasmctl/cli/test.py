@@ -81,7 +81,7 @@ def register(app: typer.Typer) -> None:
         package: Package = None,
         no_build: NoBuild = False,
     ) -> Result:
-        """Run the declared cases in a real Envoy, or against what is deployed."""
+        """Run the declared cases in a real Envoy, or at a URL."""
         from wasmctl.cli.case_talk import Talk
         from wasmctl.flow.live import LiveRequest
         from wasmctl.flow.prove import ProveRequest, plan_trials

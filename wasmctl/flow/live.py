@@ -16,12 +16,13 @@ from wasmctl.cases.gateway import Gateway
 from wasmctl.cases.live import run_live_cases
 from wasmctl.cases.model import Plugin
 from wasmctl.errors import UsageError
-from wasmctl.project.configuration import plugin_configuration
+from wasmctl.project.configuration import configuration_text, plugin_configuration
 from wasmctl.wire.url import parse_server_url
 
 if TYPE_CHECKING:
     from wasmctl.cases.results import CaseResult
     from wasmctl.flow.prove import Trial
+    from wasmctl.project.project import Project
     from wasmctl.session import Session
 
 __all__ = ["LiveRequest", "find_gateway", "run_live_trial"]
@@ -117,6 +118,12 @@ def run_live_trial(
         message = f"`{trial.project.name}` declares no cases that could be run at {gateway.url}"
         hint = "`wasmctl init --adopt` writes a first one to `tests/first.cases.yaml`"
         raise UsageError("no-cases", message, hint=hint)
-    deployed = Plugin(configuration=plugin_configuration(trial.project))
+    deployed = Plugin(configuration=_deployed_configuration(trial.project))
     run = run_live_cases(trial.files, gateway, deployed, told, stop_at_first=stop_at_first)
     asyncio.run(run)
+
+
+def _deployed_configuration(project: Project) -> str | None:
+    # As `manifest` writes it into the object.
+    deployed = project.settings.deploy.config
+    return plugin_configuration(project) if deployed is None else configuration_text(deployed)
