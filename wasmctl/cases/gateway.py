@@ -96,7 +96,8 @@ class Gateway:
         elif got.kind in {"refused", "tls"}:
             return self.unreachable(got)
         else:
-            suspicious = got.response is None
+            # A server that speaks TLS does not wait for more of what is none.
+            suspicious = got.kind != "timeout" and got.response is None
         if not suspicious or self.tls is not None:
             return None
         from wasmctl.wire.tls import speaks_tls

@@ -59,7 +59,7 @@ def register(app: typer.Typer) -> None:
             ),
         ] = None,
     ) -> Result:
-        """Show plug-ins' lines of a proxy's log; ask it for more meanwhile."""
+        """Show what plug-ins say in a proxy's log."""
         from wasmctl.cli.logs_talk import LogsTalk
         from wasmctl.flow.follow.follow import FollowRequest, follow_log
 

@@ -6,6 +6,7 @@ Builds nothing, starts nothing, and notes nothing: which module answers is not k
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveRequest", "find_gateway", "run_live_trial"]
 
+_HOST: Final = re.compile(r"[A-Za-z0-9._:\[\]-]+")
 _PORTS: Final = range(1, 65536)
 
 
@@ -88,8 +90,8 @@ def _host_name(host: str) -> str:
     """
     try:
         parts = urlsplit(f"//{host}")
-        named = parts.netloc == host and "@" not in host and host.isascii()
-        if named and parts.hostname and parts.port in {None, *_PORTS} and host.isprintable():
+        named = parts.netloc == host and _HOST.fullmatch(host) is not None
+        if named and parts.hostname and parts.port in {None, *_PORTS}:
             return parts.hostname
     except ValueError:
         pass
