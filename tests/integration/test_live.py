@@ -110,9 +110,8 @@ def curl_lines(text: str) -> list[str]:
 
 
 def asked_by_curl(line: str) -> str:
-    # An answer that came before the request was sent whole is a failure for some of its releases.
     argv = ["bash", "-c", f"{line} --silent --max-time 10"]
-    return subprocess.run(argv, capture_output=True, text=True, check=False).stdout
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
 
 
 def test_the_templates_cases_pass_where_it_is_deployed(
@@ -175,9 +174,15 @@ cases:
     assert "the case's `upstream` declares that answer" in said.out
 
 
-@pytest.mark.parametrize("http", [1, 2])
+# curl 7.88 loses answers in HTTP/2 that come before a body is sent.
+@pytest.mark.parametrize(
+    ("sent", "version"),
+    [("method: POST, body: [one, two]", "HTTP/1.1 403 "), ("http: 2", "HTTP/2 403 ")],
+    ids=["http 1", "http 2"],
+)
 def test_over_tls_the_name_is_asked_for_and_verified(
-    http: int,
+    sent: str,
+    version: str,
     wasmctl: CommandLine,
     cases: Callable[[str], Path],
     gateway: Deployed,
@@ -186,7 +191,7 @@ def test_over_tls_the_name_is_asked_for_and_verified(
     project = cases(f"""
 cases:
 - name: refused
-  request: {{http: {http}, method: POST, body: [one, two], headers: {{x-a: b}}}}
+  request: {{{sent}, headers: {{x-a: b}}}}
   expect: {{response: {{status: 404, headers: {{powered-by: proxy-wasm}}}}}}
 """)
     argv = ("test", "--url", gateway.url("tls"), "--ca-file", str(certificate / "ca.pem"))
@@ -195,7 +200,6 @@ cases:
     assert "    expected  404\n    got       403\n" in named.out
     (line,) = curl_lines(named.out)
     assert f"--connect-to ::127.0.0.1:{gateway.ports['tls']} " in line
-    version = {1: "HTTP/1.1 403 ", 2: "HTTP/2 403 "}[http]
     assert asked_by_curl(line.partition("  #")[0]).startswith(version)
     other = wasmctl(*argv, cwd=project)
     assert (other.code, other.out) == (7, "")
