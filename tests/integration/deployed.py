@@ -15,8 +15,6 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import psutil
-
 __all__ = ["PLUGIN", "Deployed", "deployed", "wasm_level"]
 
 # As istiod names it: namespace and name of the object.
@@ -39,7 +37,7 @@ class Deployed:
     ports: Mapping[str, int]
     admin: str
     log: Path
-    process: psutil.Popen
+    process: subprocess.Popen[bytes]
 
     def url(self, listener: str) -> str:
         scheme = "https" if listener == "tls" else "http"
@@ -130,7 +128,7 @@ def deployed(module: Path, folder: Path, certificate: Path) -> Iterator[Deployed
     bootstrap, admin, log = folder / "envoy.json", folder / "admin", folder / "envoy.log"
     bootstrap.write_text(json.dumps(_bootstrap(module, upstream.server_port, certificate)))
     with log.open("wb") as sink:
-        process = psutil.Popen(
+        process = subprocess.Popen(
             [
                 str(Path(sys.executable).parent / "envoy"),
                 *("-c", str(bootstrap), "--disable-hot-restart", "--concurrency", "1"),

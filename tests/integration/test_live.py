@@ -21,8 +21,8 @@ import pytest
 from tests.conftest import WASMCTL, CommandLine
 from tests.integration.builds import scaffold
 from tests.integration.deployed import Deployed, deployed
+from tests.integration.refusals import refused
 from tests.integration.registries import RunningRegistry, make_certificate
-from wasmctl.cli.app import run
 
 pytestmark = [pytest.mark.envoy, pytest.mark.cargo, pytest.mark.registry]
 
@@ -407,40 +407,35 @@ def test_ctrl_c_ends_it_at_once(
     assert time.monotonic() - started < 5
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (["--url", "http://a", "--envoy", "1.40"], "`--envoy` and `--url`"),
-        (["--url", "http://a", "--jobs", "2"], "`--jobs` and `--url`"),
-        (["--url", "http://a", "--no-build"], "`--no-build` and `--url`"),
-        (["--host", "a"], "`--host` is about the gateway"),
-        (["--insecure-skip-tls-verify"], "`--insecure-skip-tls-verify` is about the gateway"),
-        (["--url", "http://a", "--ca-file", "ca.pem"], "asked without TLS"),
-        (["--url", "https://a", "--ca-file", "ca.pem"], "`{}/ca.pem` cannot be read"),
-        (["--url", "http://a/b"], "the path is each request's own"),
-        (["--url", "http://me:secret@a"], "a user has no place in it"),
-        (["--url", "ftp://a"], "neither http nor https"),
-        (["--url", "http://a", "--host", "a b"], "`--host a b` is no host"),
-        (["--url", "http://a", "--host", "a/b"], "`--host a/b` is no host"),
-        (["--url", "http://a", "--host", ""], "`--host ` is no host"),
-        (["--url", "http://a", "-k", "nothing"], "no case has `nothing` in its name"),
-    ],
-)
+REFUSED = {
+    ("--url", "http://a", "--envoy", "1.40"): "`--envoy` and `--url`",
+    ("--url", "http://a", "--jobs", "2"): "`--jobs` and `--url`",
+    ("--url", "http://a", "--no-build"): "`--no-build` and `--url`",
+    ("--host", "a"): "`--host` is about the gateway",
+    ("--insecure-skip-tls-verify",): "`--insecure-skip-tls-verify` is about the gateway",
+    ("--url", "http://a", "--ca-file", "ca.pem"): "asked without TLS",
+    ("--url", "https://a", "--ca-file", "ca.pem"): "`{}/ca.pem` cannot be read",
+    ("--url", "http://a/b"): "the path is each request's own",
+    ("--url", "http://me:secret@a"): "a user has no place in it",
+    ("--url", "ftp://a"): "neither http nor https",
+    ("--url", "http://a", "--host", "a b"): "`--host a b` is no host",
+    ("--url", "http://a", "--host", "a/b"): "`--host a/b` is no host",
+    ("--url", "http://a", "--host", ""): "`--host ` is no host",
+    ("--url", "http://a", "-k", "nothing"): "no case has `nothing` in its name",
+}
+
+
 def test_what_does_not_go_together_is_exit_2(
-    options: list[str],
-    words: str,
-    cases: Callable[[str], Path],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    user_env: dict[str, str], cases: Callable[[str], Path]
 ) -> None:
     project = cases(ONE)
-    monkeypatch.chdir(project)
-    code = run(["test", *options])
-    said = capsys.readouterr()
-    assert (code, said.out) == (2, "")
-    assert words.format(project) in said.err
-    assert "secret" not in said.err
-    assert "hint: " in said.err
+    lines = [["test", *options] for options in REFUSED]
+    told = refused(lines, cwd=project, env=user_env)
+    for (_, *options), said in told.items():
+        assert (said.code, said.out) == (2, ""), options
+        assert REFUSED[tuple(options)].format(project) in said.err
+        assert "secret" not in said.err
+        assert "hint: " in said.err
 
 
 def test_a_project_without_cases_is_exit_2(wasmctl: CommandLine, tmp_path: Path) -> None:
