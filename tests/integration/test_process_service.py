@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from wasmctl.errors import ToolMissing, UsageError
-from wasmctl.process import Service, serving
+from wasmctl.process import Service, piping, serving
 
 ENV = {"PATH": os.environ["PATH"], "HOME": "/"}
 
@@ -183,3 +183,39 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
         serving(["sleep", "60"], env=ENV, cwd=folder, output=tmp_path / "said"),
     ):
         pass
+
+
+def read_whole(descriptor: int) -> bytes:
+    """Read to the end; a pipe that does not end would be waited for in vain."""
+    said = b""
+    while data := os.read(descriptor, 4096):
+        said += data
+    return said
+
+
+def test_piped_streams_come_apart_and_end_with_the_program(tmp_path: Path) -> None:
+    script = "echo out; echo err >&2; exit 7"
+    with piping(["sh", "-c", script], env=ENV, cwd=tmp_path) as (service, out, err):
+        assert (read_whole(out), read_whole(err)) == (b"out\n", b"err\n")
+        assert service.wait() == 7
+
+
+def test_a_piped_program_has_no_terminal_and_nothing_to_read(tmp_path: Path) -> None:
+    script = 'read -r line; echo "got [$line]"; : </dev/tty'
+    with piping(["sh", "-c", script], env=ENV, cwd=tmp_path) as (service, out, err):
+        assert read_whole(out) == b"got []\n"
+        assert b"/dev/tty" in read_whole(err)
+        assert service.wait() != 0
+
+
+def test_nothing_is_left_of_a_piped_program(tmp_path: Path) -> None:
+    before = len([*Path("/dev/fd").iterdir()])
+    script = "sleep 60 & echo up; exec sleep 60"
+    with piping(["sh", "-c", script], env=ENV, cwd=tmp_path) as (service, out, _):
+        assert os.read(out, 10) == b"up\n"
+        assert len(group_of(service.pid)) > 1
+    until(lambda: not group_of(service.pid))
+    assert len([*Path("/dev/fd").iterdir()]) == before
+    with pytest.raises(ToolMissing), piping([tmp_path / "none"], env=ENV, cwd=tmp_path):
+        pass
+    assert len([*Path("/dev/fd").iterdir()]) == before

@@ -35,7 +35,6 @@ _FRESH: Final = Unshown("fresh", "what is deployed has VMs that others use, too"
 _TCP: Final = Unshown("tcp", "the URL is one of HTTP")
 _FAILING: Final = Unshown("upstream.fail", "the upstream behind the gateway fails when it likes")
 _CALLED: Final = Unshown("callouts", "what the plug-in calls answers in its own way")
-_NOTHING: Final = Unshown("expect", "the case expects nothing of an answer")
 _OTHERWISE: Final = "the upstream behind the gateway answered, in its own way"
 _MAYBE_UPSTREAM: Final = (
     "the case's `upstream` declares that answer; is the one behind the gateway to give it, too?"
@@ -88,8 +87,6 @@ def plan_case(case: Case, deployed: Plugin) -> Plan:
         return Plan(case=case, runs=False, unshown=whole)
     unshown = tuple(dict.fromkeys(part for one in expects_of(case) for part in _parts(one)))
     runs = any(single.expect.response is not None for single in singles_of(case))
-    if not runs and not unshown:
-        unshown = (_NOTHING,)
     return Plan(case=case, runs=runs, unshown=unshown)
 
 
