@@ -122,9 +122,8 @@ def test_the_templates_cases_pass_where_it_is_deployed(
     lines = without_times(said.out)
     passed = [line for line in lines if line.startswith("passed ")]
     assert len(passed) >= 4
-    assert "passed   without the header, refused               (not shown: log, upstream)" in [
-        re.sub(r"refused +\(", "refused               (", line) for line in passed
-    ]
+    told = r"passed   without the header, refused +\(not shown: log, upstream\)"
+    assert [line for line in passed if re.fullmatch(told, line)]
     assert "not shown: upstream: what reaches the upstream shows there alone" in lines
     assert lines[-1].startswith(f"{len(passed)} passed")
     assert lines[-1].endswith(f" at {gateway.url('plain')}")
@@ -139,7 +138,7 @@ def test_without_the_plug_in_they_fail_with_a_line_that_shows_it(
     assert "    expected  403\n    got       200\n" in said.out
     assert "  to see it\n" in said.out
     lines = curl_lines(said.out)
-    assert len(lines) == 3
+    assert len(lines) >= 3
     assert lines[0] == f"curl -i {gateway.url('bare')}/status/418"
     for line in lines:
         assert asked_by_curl(line).startswith("HTTP/1.1 200 ")
