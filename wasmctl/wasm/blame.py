@@ -138,6 +138,8 @@ def _judge(chain: Sequence[Step], packages: Sequence[str], *, reached: bool) -> 
         reached: whether plumbing alone leads to it from an exported function.
     """
     own = [at for at, step in enumerate(chain) if not _is_plumbing(step.package)]
+    # Who calls it tells more than who declares it.
+    own = [at for at in own if at < len(chain) - 1] or own
     if not own:
         # What is exported and of no known package is the author's, unless it is the SDK that asks.
         asks = chain[1].package if len(chain) > 1 else ""

@@ -113,10 +113,13 @@ class Program:
         if (known := self._names.get(function)) is not None:
             return known
         table, own = self.go_table, function - self.imported
-        name = table.name(own) if table is not None and own >= 0 else ""
-        name = name or demangle(self.symbols.get(function, "")) or self.exports.get(function, "")
-        if not name and own < 0:
+        if own < 0:
+            # As hosts know it, whatever the code that declares it calls it.
             name = str(self.info.imported_functions[function])
+        else:
+            name = table.name(own) if table is not None else ""
+            name = name or demangle(self.symbols.get(function, ""))
+            name = name or self.exports.get(function, "")
         self._names[function] = name or f"function {function}"
         return self._names[function]
 
