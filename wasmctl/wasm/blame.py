@@ -125,7 +125,7 @@ def find_blame(graph: Graph, function: int) -> Blame:
         way = _follow(through, entry)
     else:
         way = _follow(through, max(through, key=lambda one: through[one].cost))
-    packages = [program.package(one) for one in culprits]
+    packages = [program.package(one) for one in culprits if one != function]
     return _judge(_steps(program, way), packages, reached=entry is not None)
 
 

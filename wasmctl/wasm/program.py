@@ -129,7 +129,8 @@ class Program:
             return known
         raw = self.symbols.get(function, "")
         if self.go_table is None:
-            package = package_of(raw, self.name(function)) if raw else ""
+            written = demangle(raw) if function < self.imported else self.name(function)
+            package = package_of(raw, written) if raw else ""
             if self._has_rust_sdk and raw.startswith("proxy_"):
                 package = RUST_SDK
         elif function < self.imported or function in self.exports:
