@@ -43,7 +43,8 @@ def test_every_case_passes(
     if case.tinygo is not None:
         env["WASMCTL_TINYGO"] = f"/opt/tinygo-{case.tinygo}/bin/tinygo"
     envoys = [word for release in RELEASES for word in ("--envoy", release)]
-    said = wasmctl("test", *envoys, cwd=project, env=env, timeout=300)
+    # One after the other: V8 takes all cores for a module that Go made.
+    said = wasmctl("test", *envoys, "--jobs", "1", cwd=project, env=env, timeout=300)
     assert said.code == 0, said.out + said.err
     declared = len(
         re.findall(r"^- name: ", next(project.glob("tests/*.yaml")).read_text(), re.MULTILINE)

@@ -37,6 +37,9 @@ EVERYWHERE = {
 RUST = {"Cargo.lock", "Cargo.toml", "src/config.rs", "src/lib.rs"}
 GO = {"config.go", "go.mod", "go.sum", "main.go", "main_test.go"}
 TREES = {
+    "config-cargo": RUST,
+    "config-go": GO,
+    "config-tinygo0.39.0": GO,
     "header-auth-cargo": RUST,
     "header-auth-go": GO,
     "header-auth-tinygo0.39.0": GO,
