@@ -37,6 +37,9 @@ EVERYWHERE = {
 RUST = {"Cargo.lock", "Cargo.toml", "src/config.rs", "src/lib.rs"}
 GO = {"config.go", "go.mod", "go.sum", "main.go", "main_test.go"}
 TREES = {
+    "body-rewrite-cargo": RUST | {"src/replace.rs", "src/rewriter.rs"},
+    "body-rewrite-go": GO | {"replace.go", "replace_test.go", "rewriter.go"},
+    "body-rewrite-tinygo0.39.0": GO | {"replace.go", "replace_test.go", "rewriter.go"},
     "config-cargo": RUST,
     "config-go": GO,
     "config-tinygo0.39.0": GO,
