@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import psutil
 import pytest
 
 from tests.conftest import WASMCTL, CommandLine
@@ -234,6 +235,36 @@ def test_the_wrong_scheme_is_told(wasmctl: CommandLine, plugin: Path, gateway: D
     )
 
 
+def test_steps_are_asked_in_order_and_the_first_failure_may_be_the_last(
+    wasmctl: CommandLine, cases: Callable[[str], Path], gateway: Deployed
+) -> None:
+    project = cases("""
+cases:
+- name: several
+  steps:
+  - {request: {headers: {allow: true}}, expect: {response: {body: hello}}}
+  - {wait: 10ms}
+  - parallel:
+    - {request: {headers: {allow: true}}, expect: {response: {status: 200}}}
+    - {request: {path: /b}, expect: {response: {status: 404}}}
+- name: never asked
+  request: {}
+  expect: {response: {status: 403}}
+""")
+    said = wasmctl("test", "--url", gateway.url("plain"), "-x", "--json", cwd=project)
+    several, never = json.loads(said.out)["data"]["cases"]
+    assert (said.code, several["outcome"], never["outcome"]) == (1, "failed", "not-run")
+    assert several["differences"] == [
+        {
+            "where": "steps[2].parallel[1].response.status",
+            "expected": "404",
+            "got": "403",
+            "line": 9,
+        }
+    ]
+    assert several["curl"] == f"curl -i {gateway.url('plain')}/b"
+
+
 def test_a_redirect_is_an_answer(wasmctl: CommandLine, plugin: Path, gateway: Deployed) -> None:
     argv = ("test", "--url", gateway.url("redirecting"), "-k", "without the header", "--json")
     document = json.loads(wasmctl(*argv, cwd=plugin).out)
@@ -404,6 +435,32 @@ def test_ctrl_c_ends_it_at_once(
     assert (child.returncode, talk.splitlines()[-1]) == (130, "error: interrupted")
     assert out.startswith("1 not run at http://")
     assert time.monotonic() - started < 5
+
+
+def test_ctrl_c_ends_a_connection_that_nobody_takes(
+    user_env: dict[str, str], cases: Callable[[str], Path]
+) -> None:
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        place = listener.getsockname()
+        # As many as wait to be accepted; what comes then is left without an answer.
+        for _ in range(8):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(place)
+        argv = [str(WASMCTL), "test", "--url", f"http://127.0.0.1:{place[1]}"]
+        child = subprocess.Popen(
+            argv, cwd=cases(ONE), env=user_env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        process, deadline = psutil.Process(child.pid), time.monotonic() + 20
+        while not any(one.status == "SYN_SENT" for one in process.net_connections()):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        started = time.monotonic()
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=20)
+    assert child.returncode == 130
+    assert time.monotonic() - started < 2
 
 
 REFUSED = {

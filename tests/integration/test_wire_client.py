@@ -320,6 +320,21 @@ def test_a_port_where_nobody_listens_is_told(version: Version) -> None:
     assert error.value.message == f"no connection to 127.0.0.1:{port}: Connection refused"
 
 
+def test_the_first_address_that_takes_the_connection_is_taken(
+    plain: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of `localhost`, where a server listens on one of its addresses only."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        nobody = closed.getsockname()
+
+    async def resolve(_host: str, _port: int) -> list[object]:
+        kind = (socket.AF_INET, socket.SOCK_STREAM, 0, "")
+        return [(*kind, nobody), (*kind, ("127.0.0.1", plain))]
+
+    monkeypatch.setattr("wasmctl.wire.tcp._resolve", resolve)
+    assert asyncio.run(exchange("both.test", plain, get(), timeout=20)).status == 203
+
+
 def test_a_host_that_is_none_is_told() -> None:
     with pytest.raises(Broken, match=r"no connection to nowhere\.invalid:80: ") as error:
         asyncio.run(exchange("nowhere.invalid", 80, get(), timeout=20))

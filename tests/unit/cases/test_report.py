@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 from wasmctl.cases.github import annotation, step_summary
 from wasmctl.cases.junit import make_junit
 from wasmctl.cases.report import Layout, case_data, counted, details, headline, summary
-from wasmctl.cases.results import CaseOutcome, CaseResult, Difference
+from wasmctl.cases.results import CaseOutcome, CaseResult, Difference, Unshown
 from wasmctl.hosts.explanations import Explanation
 from wasmctl.hosts.rows import Fault
 
@@ -265,3 +265,44 @@ def test_the_step_summary_names_what_needs_a_look() -> None:
     assert "- failed: `denied` (tests/auth.cases.yaml:7, Envoy 1.40.0)" in text
     assert "  - `response.status: expected 403, got 200`" in text
     assert "- refused: `` a`b `` (" in text
+
+
+URL = "http://a.test:80"
+LIVE = Layout(cwd=HERE, names=("denied",), files=(FILE,), url=URL)
+LOG = Unshown("log", "it stands elsewhere")
+
+
+def test_what_is_not_shown_stands_in_the_line_and_its_reason_once_below() -> None:
+    part = result(envoy="", url=URL, not_shown=(LOG, Unshown("upstream", "it shows there")))
+    whole = result(envoy="", url=URL, outcome="not-shown", not_shown=(LOG,))
+    assert headline(part, LIVE) == "passed   denied  12 ms  (not shown: log, upstream)"
+    assert headline(whole, LIVE) == "not shown  denied  (log)"
+    assert list(summary([part, whole], LIVE, 0.5)) == [
+        "not shown: log: it stands elsewhere",
+        "not shown: upstream: it shows there",
+        f"1 passed, 1 not shown at {URL}, 500 ms",
+    ]
+    data = case_data(whole)
+    assert (data["url"], data["outcome"], "envoy" in data) == (URL, "not-shown", False)
+    assert data["not_shown"] == [{"what": "log", "why": "it stands elsewhere"}]
+
+
+def test_a_gateway_that_is_lost_is_no_envoy_that_is_not_had() -> None:
+    lost = result(envoy="", url=URL, outcome="proxy", message="it is gone")
+    assert headline(lost, LIVE) == "NO ANSWER  denied"
+    assert counted([lost]) == "1 without an answer"
+    assert "title=denied had no answer (http%3A//a.test%3A80)" in annotation(lost, HERE)
+    assert step_summary([lost], HERE).splitlines()[2].endswith(f"{URL})")
+
+
+def test_junit_tells_what_was_not_shown() -> None:
+    part = result(envoy="", url=URL, not_shown=(LOG,))
+    whole = result(envoy="", url=URL, outcome="not-shown", not_shown=(LOG,))
+    suite = ET.fromstring(make_junit([part, whole], HERE))[0]
+    assert (suite.attrib["name"], suite.attrib["skipped"]) == (
+        f"tests/auth.cases.yaml ({URL})",
+        "1",
+    )
+    assert [case.attrib["classname"] for case in suite] == ["auth.live", "auth.live"]
+    assert suite[0][0].text == "not shown: log: it stands elsewhere"
+    assert suite[1][0].attrib["message"] == "not shown: log: it stands elsewhere"
