@@ -141,6 +141,8 @@ def _image_facts(digest: str, unpacked: object) -> str:
 
 def _imported(finding: Finding, info: ModuleInfo) -> int | None:
     """Return the index of the imported function that a finding is about."""
+    if not finding.id.startswith("import"):
+        return None  # of a call at the start, the way from a callback tells nothing
     for index, one in enumerate(info.imported_functions):
         if str(one) == finding.where:
             return index

@@ -180,7 +180,9 @@ def _finding(
         word = "refused by" if finding.severity is Severity.ERROR else "holds for"
         yield f"  {word} {shorten_targets(finding.targets, listed)}"
     if finding.words and finding.severity is Severity.ERROR:
-        yield f"  {style(f'in its words: {_shown(finding.words)}', 'dim')}"
+        first, *more = filter(None, map(str.strip, finding.words.splitlines()))
+        yield f"  {style(f'in its words: {_shown(first)}', 'dim')}"
+        yield from (f"    {style(_shown(line), 'dim')}" for line in more)
     yield f"  {style('hint:', 'cyan')} {_shown(finding.hint)}"
 
 
