@@ -27,6 +27,8 @@ pytestmark = [pytest.mark.envoy, pytest.mark.cargo]
 def project(tmp_path: Path, probe_module: Path) -> Path:
     """A project whose module is the probe, as it stands."""
     folder = scaffold(tmp_path / "p", "cargo")
+    # What the probe takes for its configuration is not what the template takes.
+    (folder / "config.schema.json").unlink()
     (folder / "dist").mkdir()
     shutil.copy(probe_module, folder / "dist/plugin.wasm")
     return folder
