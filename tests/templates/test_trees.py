@@ -43,6 +43,7 @@ TREES = {
     "config-cargo": RUST,
     "config-go": GO,
     "config-tinygo0.39.0": GO,
+    "grpc-auth-cargo": RUST | {"src/message.rs", "proto/auth.proto"},
     "header-auth-cargo": RUST,
     "header-auth-go": GO,
     "header-auth-tinygo0.39.0": GO,
