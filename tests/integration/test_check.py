@@ -88,7 +88,7 @@ def test_warnings_are_no_refusal(wasmctl: CommandLine, tmp_path: Path) -> None:
     ("arguments", "code", "words"),
     [
         (("plugin.wasm", "--target", "istoi-1.28"), 2, "did you mean `istio-1.28`"),
-        (("absent.wasm",), 2, "absent.wasm"),
+        (("absent.wasm",), 2, "`absent.wasm` does not exist"),
         (("./absent",), 2, "does not exist"),
         (("notes.txt",), 5, "notes.txt"),
         (("cut.wasm",), 5, "byte"),

@@ -19,7 +19,7 @@ from wasmctl.cli.options import (
     TargetNames,
     Username,
 )
-from wasmctl.errors import ExitCode, UsageError, WasmctlError
+from wasmctl.errors import ExitCode, WasmctlError
 from wasmctl.paths import relative, replacing
 from wasmctl.results import ErrorItem, Result
 from wasmctl.session import Session
@@ -147,7 +147,7 @@ def _run(
 
 def _check(place: str | None, checks: _Checks) -> Iterator[_Found]:
     """Check what an argument means: an existing path is a folder or a file, all else a REF."""
-    from wasmctl.flow.check import check_file, check_image_named
+    from wasmctl.flow.check import check_file, check_image_named, refuse_missing_file
     from wasmctl.hosts.targets import find_targets
     from wasmctl.wasm.frames import MAGIC
 
@@ -162,8 +162,7 @@ def _check(place: str | None, checks: _Checks) -> Iterator[_Found]:
             checked = check_file(path, find_targets(checks.names), subject=str(place))
             yield _Found(checked=checked, asked=bool(checks.names), file=path)
             return
-    if place is not None and place.startswith((".", "/", "~")) and not path.exists():
-        raise UsageError("no-such-file", f"`{place}` does not exist", hint="correct the path")
+    refuse_missing_file(str(place), path)
     for one in check_image_named(
         str(place),
         checks.names,

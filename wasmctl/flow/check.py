@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wasmctl.console import shown_size
-from wasmctl.errors import Unreadable
+from wasmctl.errors import Unreadable, UsageError
 from wasmctl.hosts.check import check_module
 from wasmctl.hosts.targets import Target, find_targets
 from wasmctl.hosts.verdict import Checked, verdicts
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from wasmctl.session import Session
     from wasmctl.wasm.blame import Blame
 
-__all__ = ["check_file", "check_image_named", "module_facts"]
+__all__ = ["check_file", "check_image_named", "module_facts", "refuse_missing_file"]
 
 # What compilers call themselves in `producers`, best first.
 _COMPILERS: Final = ("rustc", "TinyGo", "Go cmd/compile", "clang")
@@ -62,6 +62,17 @@ def check_file(
         findings=findings,
         verdicts=verdicts([target.name for target in targets], findings),
     )
+
+
+def refuse_missing_file(place: str, path: Path) -> None:
+    """Refuse what is written as a file's path, and no image's reference, where it is not there.
+
+    Raises:
+        UsageError: it is so.
+    """
+    written = place.startswith((".", "/", "~")) or path.suffix in {".wasm", ".tar"}
+    if written and not path.exists():
+        raise UsageError("no-such-file", f"`{place}` does not exist", hint="correct the path")
 
 
 def module_facts(info: ModuleInfo) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from wasmctl.console import shown_size
 from wasmctl.errors import Unreadable
+from wasmctl.flow.check import refuse_missing_file
 from wasmctl.hosts.inspection import Inspection
 from wasmctl.paths import relative
 from wasmctl.wasm.sizes import size_packages, size_sections
@@ -63,6 +64,8 @@ def inspect_place(
 
         module = as_it_stands(load_project(path, session, package=package), session)
         return Inspected(inspection=_inspect(module, str(relative(module, session.cwd))), image={})
+    if path is not None:
+        refuse_missing_file(place, path)
     if path and path.is_file():
         with path.open("rb") as stream:
             is_module = stream.read(len(MAGIC)) == MAGIC or path.suffix == ".wasm"
