@@ -269,7 +269,10 @@ def test_a_pull_secret_is_tried_alone(
     login = wasmctl("login", password_registry.host, *sign_in, cwd=tmp_path, stdin=PASSWORD)
     assert login.code == 0, login.err
     assert wasmctl(*check, cwd=tmp_path).code == 0  # by what is stored
-    assert wasmctl(*check, "--pull-secret", "wrong.json", cwd=tmp_path).code == 6
+    refused = wasmctl(*check, "--pull-secret", "wrong.json", cwd=tmp_path)
+    assert refused.code == 6
+    assert f"from `{tmp_path / 'wrong.json'}`" in refused.err
+    assert "make the Secret anew" in refused.err
 
     for name, content in (("none.yaml", "a: 1\n"), ("broken.yaml", "a: [\n"), ("list.json", "[]")):
         (tmp_path / name).write_text(content)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wasmctl.console import shown_size
-from wasmctl.errors import Unreadable, UsageError
+from wasmctl.errors import RegistryError, Unreadable, UsageError
 from wasmctl.hosts.check import check_module
 from wasmctl.hosts.targets import Target, find_targets
 from wasmctl.hosts.verdict import Checked, verdicts
@@ -111,6 +111,7 @@ def check_image_named(
     """
     from wasmctl.consumers.consumer import CONSUMERS, find_consumer
     from wasmctl.consumers.examine import examine_image
+    from wasmctl.flow.pull_secret import told_of_pull_secret, with_pull_secret
 
     wanted = find_targets(targets)
     readers = [one for one in map(find_consumer, [target.name for target in wanted]) if one]
@@ -119,14 +120,17 @@ def check_image_named(
         blobs, keys = Path(scratch, "blobs"), Path(scratch, "keys")
         blobs.mkdir()
         if pull_secret is not None:
-            from wasmctl.flow.pull_secret import with_pull_secret
-
             keys.mkdir()
             options = with_pull_secret(options, pull_secret, name=name, scratch=keys)
-        with session.console.waiting(f"looking at {name}"):
-            seen = examine_image(
-                name, folder=session.cwd, options=options, scratch=blobs, consumers=consumers
-            )
+        try:
+            with session.console.waiting(f"looking at {name}"):
+                seen = examine_image(
+                    name, folder=session.cwd, options=options, scratch=blobs, consumers=consumers
+                )
+        except RegistryError as error:
+            if pull_secret is None:
+                raise
+            raise told_of_pull_secret(error, pull_secret, scratch=keys) from error
         for line in seen.assumed:
             session.console.say(line)
         image = Checked(

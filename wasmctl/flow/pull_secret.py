@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Final
 from wasmctl.cases.problems import ProblemsError
 from wasmctl.cases.yaml import Scalar, Table, parse_yaml
 from wasmctl.consumers.pull_secret import check_pull_secret
-from wasmctl.errors import Refused, UsageError
+from wasmctl.errors import Refused, RegistryError, UsageError
 from wasmctl.oci.reference import parse_reference
 
 if TYPE_CHECKING:
     from wasmctl.cases.yaml import Node
     from wasmctl.oci.options import RegistryOptions
 
-__all__ = ["with_pull_secret"]
+__all__ = ["told_of_pull_secret", "with_pull_secret"]
 
 _KEY: Final = ".dockerconfigjson"
 _GET: Final = "`kubectl get secret NAME -o yaml >secret.yaml` writes one"
@@ -52,6 +52,14 @@ def with_pull_secret(
     return replace(
         options, username=None, password=None, env={**env, "DOCKER_CONFIG": home, "HOME": home}
     )
+
+
+def told_of_pull_secret(error: RegistryError, path: Path, *, scratch: Path) -> RegistryError:
+    """Return a registry's error told of the Secret's file instead of what was made of it."""
+    message = error.message.replace(str(scratch / "config.json"), str(path))
+    anew = "make the Secret anew from credentials that the registry takes: `wasmctl manifest --kind"
+    hint = f"{anew} pull-secret`" if error.code == "unauthorized" else error.hint
+    return RegistryError(error.code, message, hint=hint, output=error.output)
 
 
 def _content(path: Path) -> bytes:
