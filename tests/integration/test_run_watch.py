@@ -140,7 +140,10 @@ def test_a_changed_configuration_is_loaded(tmp_path: Path, user_env: dict[str, s
         assert run.await_event("build-failed")["code"] == "unknown-key"
         (folder / "wasmctl.toml").write_text("[plugin]\nconfig = {heder = 1}\n")
         assert run.await_event("build-failed")["code"] == "bad-configuration"
+        # Where the schema lets it through, the plug-in itself refuses it.
         (folder / "config.schema.json").write_text("{}")
+        assert run.await_event("refused")["code"] == "configuration-refused"
+        (folder / "wasmctl.toml").write_text("[plugin]\nconfig = {header = 'y'}\n")
         run.await_event("reloaded")
 
 
