@@ -70,7 +70,7 @@ def teller(
     [
         pytest.param(
             story,
-            id=f"{story.page.stem}-{story.name}",
+            id=story.name,
             marks=[getattr(pytest.mark, need) for need in story.needs],
         )
         for story in STORIES
