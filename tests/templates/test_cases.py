@@ -50,6 +50,10 @@ def test_every_case_passes(
         re.findall(r"^- name: ", next(project.glob("tests/*.yaml")).read_text(), re.MULTILINE)
     )
     assert said.out.splitlines()[-1].startswith(f"{declared * len(RELEASES)} passed, ")
+    checked = wasmctl("check", cwd=project, env=env)
+    assert checked.code == 0, checked.out + checked.err
+    # TinyGo's own malloc would cost memory with every request.
+    assert "allocators-two" not in checked.out
     record = json.loads((project / "dist/plugin.json").read_text())
     assert target in {"", record["module"]["target"]}
     notes = record["tests"]

@@ -37,8 +37,8 @@ _TWO_ALLOCATORS: Final = Rule(
     id="allocators-two",
     message="the module exports `malloc` beside `proxy_on_memory_allocate`: the host calls the"
     " former, whose memory TinyGo keeps until `free`, which the host never calls: it leaks",
-    hint="do not export `malloc` (TinyGo: `-gc=custom -tags=custommalloc` with a collector for"
-    " plug-ins), or build with Go 1.24 or newer, or in Rust",
+    hint="do not export `malloc`: TinyGo leaves it out with `-tags=custommalloc`"
+    ' (`[build] args = ["-tags", "custommalloc"]`)',
     source="host, src/wasm.cc, getFunctions; tinygo, src/runtime/arch_tinygowasm_malloc.go;"
     " tetratelabs/proxy-wasm-go-sdk#349",
 )

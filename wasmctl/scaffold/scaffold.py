@@ -73,6 +73,7 @@ def plan_scaffold(
         **answers.data,
         **_known(answers),
         "needs": shape.needs,
+        "newest": shape.tinygo_below is None,
         "config": template.config,
     }
     files = (*render_layers(layers, known), _schema_file())
@@ -104,6 +105,7 @@ def _known(answers: Answers) -> dict[str, object]:
         "toolchain": toolchain or "",
         "tinygo": answers.tinygo or "",
         "adopted": False,
+        "newest": False,
         "config": EXAMPLE_CONFIG,
     }
 
