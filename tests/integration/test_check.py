@@ -12,7 +12,16 @@ from tests.conftest import CommandLine, Said
 from tests.integration.builds import write
 from tests.integration.layouts import layout, put
 from tests.integration.registries import PASSWORD, USER, RunningRegistry
-from tests.modules.assembler import ALLOCATOR, MARKER, Import, assemble, plugin
+from tests.modules.assembler import (
+    ALLOCATOR,
+    MARKER,
+    Function,
+    Import,
+    assemble,
+    call,
+    number,
+    plugin,
+)
 
 FILES = Import("wasi_snapshot_preview1", "fd_pread", "i32 i32 i32 i64 i32 -> i32")
 
@@ -279,3 +288,15 @@ def test_a_pull_secret_is_tried_alone(
         none = wasmctl(*check, "--pull-secret", name, cwd=tmp_path)
         assert (none.code, "holds no pull secret" in none.err) == (2, True), none
     assert wasmctl(*check, "--pull-secret", "absent", cwd=tmp_path).code == 2
+
+
+def test_a_callback_that_calls_the_host_itself_is_named(
+    wasmctl: CommandLine, tmp_path: Path
+) -> None:
+    ask = Import("env", "proxy_get_configuration", "i32 i32 -> i32")
+    body = [number(0), number(0), call("proxy_get_configuration")]
+    callback = Function("proxy_on_configure", "i32 i32 -> i32", body)
+    written(tmp_path, plugin(imports=[ask], functions=[callback], names=True))
+    said = wasmctl("check", "plugin.wasm", "--target", "envoy-1.40", cwd=tmp_path)
+    assert said.code == 1
+    assert "brought in by `proxy_on_configure`" in said.out

@@ -144,6 +144,8 @@ def _judge(chain: Sequence[Step], packages: Sequence[str], *, reached: bool) -> 
         # What is exported and of no known package is the author's, unless it is the SDK that asks.
         asks = chain[1].package if len(chain) > 1 else ""
         exported = reached and not chain[0].package and asks not in {"", LIBC} and not is_sdk(asks)
+        # A callback that calls the host itself, without any SDK.
+        exported |= len(chain) == 2 and chain[0].function.startswith("proxy_on_")
         return Blame(
             package=next((step.package for step in chain if step.package), ""),
             function=chain[0].function if exported else "",
