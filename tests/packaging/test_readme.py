@@ -62,6 +62,6 @@ def test_command_one_needs_python_and_nothing_else(clone: Path) -> None:
     assert (hello / "dist/plugin.wasm").read_bytes()[:4] == b"\0asm"
     assert (hello / "dist/image/index.json").is_file()
     assert "cd hello" in done.stdout
-    assert re.search(r"^  4 passed in Envoy 1\.", done.stderr, re.MULTILINE), done.stderr
+    assert re.search(r"^  [1-9]\d* passed in Envoy 1\.", done.stderr, re.MULTILINE), done.stderr
     # Go's module cache is read-only: what cannot be written cannot be removed either.
     subprocess.run(["chmod", "-R", "u+w", str(clone)], check=False)
