@@ -15,6 +15,7 @@ from tests.integration.registries import PASSWORD, USER, RunningRegistry
 from tests.modules.assembler import (
     ALLOCATOR,
     MARKER,
+    Call,
     Function,
     Import,
     assemble,
@@ -294,7 +295,7 @@ def test_a_callback_that_calls_the_host_itself_is_named(
     wasmctl: CommandLine, tmp_path: Path
 ) -> None:
     ask = Import("env", "proxy_get_configuration", "i32 i32 -> i32")
-    body = [number(0), number(0), call("proxy_get_configuration")]
+    body: list[bytes | Call] = [number(0), number(0), call("proxy_get_configuration")]
     callback = Function("proxy_on_configure", "i32 i32 -> i32", body)
     written(tmp_path, plugin(imports=[ask], functions=[callback], names=True))
     said = wasmctl("check", "plugin.wasm", "--target", "envoy-1.40", cwd=tmp_path)
