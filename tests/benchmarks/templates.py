@@ -20,11 +20,11 @@ from typing import Final
 
 from tests.conftest import WASMCTL
 from tests.integration.proxies import started
-from tests.templates.shapes import CASES
+from tests.templates.shapes import CASES, Case
 from wasmctl.envoy.bootstrap import Listener, WasmPlugin
 from wasmctl.envoy.proxy import Loaded
 
-_SECONDS: Final = 3
+_SECONDS: Final = 2
 _ROUNDS: Final = 3
 # What a plug-in lets pass.
 _HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -39,13 +39,16 @@ def main() -> None:
         sys.exit("wrk is needed: `apt-get install wrk`")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        modules = {str(case): _built(case.make(folder / str(case))) for case in CASES}
+        modules = {str(case): _built(case, folder) for case in CASES}
         asyncio.run(_measure(folder, modules))
 
 
-def _built(project: Path) -> Path:
-    argv = [str(WASMCTL), "build", str(project)]
-    subprocess.run(argv, check=True, capture_output=True, env=os.environ)
+def _built(case: Case, folder: Path) -> Path:
+    project = case.make(folder / str(case))
+    env = {**os.environ, "CARGO_TARGET_DIR": str(folder / "target")}
+    if case.tinygo is not None:
+        env["WASMCTL_TINYGO"] = f"/opt/tinygo-{case.tinygo}/bin/tinygo"
+    subprocess.run([str(WASMCTL), "build", str(project)], check=True, capture_output=True, env=env)
     return project / "dist/plugin.wasm"
 
 
