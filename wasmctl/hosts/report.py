@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Style",
     "checked_data",
-    "counted",
     "findings_data",
     "grouped",
     "plain",
@@ -83,16 +82,6 @@ def report(
             finding, wheres, listed, all_targets=all_targets, whole=whole, style=style
         )
     yield from _verdicts(checked, listed, style)
-
-
-def counted(findings: Sequence[Finding]) -> str:
-    """Return how many there are: `1 error, 2 warnings`."""
-    told = []
-    for severity in Severity:
-        number = sum(1 for finding, _ in grouped(findings) if finding.severity is severity)
-        if number:
-            told.append(f"{number} {severity}{'' if number == 1 else 's'}")
-    return ", ".join(told) or "nothing found"
 
 
 def findings_data(checked: Checked) -> list[dict[str, JSONValue]]:
